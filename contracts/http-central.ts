@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { WireError } from './errors.ts';
+import { CameraId, Part, SessionId, SessionUid, Sha256 } from './ids.ts';
+import { WireTime } from './time.ts';
+
+/** HTTP of the central server. No other file spells its routes. */
+
+export const centralRoutes = {
+  health: '/api/v1/health',
+  upload: '/api/v1/upload',
+  confirm: '/api/v1/upload/confirm',
+  sessions: '/api/v1/sessions',
+  session: '/api/v1/sessions/:session_uid',
+  panorama: '/api/v1/sessions/:session_uid/panorama',
+  jobs: '/api/v1/jobs',
+  job: '/api/v1/jobs/:job_id',
+  jobCancel: '/api/v1/jobs/:job_id/cancel',
+} as const;
+
+/** Text fields of the multipart upload; the file itself is the part named `file` (video/mp4), after them. */
+export const UploadFields = z.object({
+  session_id: SessionId,
+  camera_id: CameraId,
+  checksum: Sha256,
+  manifest: z.string().max(1_000_000).optional().describe('Manifest 1.0 as a JSON string'),
+  session_uid: SessionUid.optional(),
+  part: z.coerce.number().pipe(Part).default(1),
+});
+export type UploadFields = z.infer<typeof UploadFields>;
+
+export const UploadResult = z.object({
+  success: z.literal(true),
+  recording_id: z.string(),
+  file_size: z.int(),
+  checksum_verified: z.boolean(),
+  session_uid: SessionUid.describe('The session it was stored under'),
+  stored_as: z.string().describe('Session folder'),
+  already_there: z.boolean().describe('The same bytes were there, read back and found good'),
+  renamed: z.boolean().describe('The name belonged to another session: this one is kept beside it'),
+});
+export type UploadResult = z.infer<typeof UploadResult>;
+
+export const ConfirmRequest = z.object({
+  session_id: SessionId,
+  camera_id: CameraId,
+  session_uid: SessionUid.optional(),
+  part: Part.default(1),
+  verify: z
+    .enum(['ingest', 'deep'])
+    .default('ingest')
+    .describe('`deep` reads the file from disk and hashes it again'),
+});
+export const ConfirmResult = z.object({
+  success: z.literal(true),
+  session_id: SessionId,
+  camera_id: CameraId,
+  session_uid: SessionUid,
+  part: Part,
+  file_size: z.int(),
+  checksum_sha256: Sha256,
+});
+export type ConfirmResult = z.infer<typeof ConfirmResult>;
+
+export const CentralHealth = z.object({
+  status: z.enum(['healthy', 'degraded']),
+  storage_free_gb: z.number(),
+  active_uploads: z.int(),
+  software_version: z.string(),
+  database: z.enum(['ok', 'unavailable']),
+  workers: z.int().describe('Workers that reported in the last seconds'),
+});
+export type CentralHealth = z.infer<typeof CentralHealth>;
+
+export const JobState = z.enum(['queued', 'running', 'done', 'failed', 'cancelled']);
+export type JobState = z.infer<typeof JobState>;
+
+export const PanoramaResult = z.object({
+  file: z.string().describe('Absolute path on the server'),
+  width: z.int(),
+  height: z.int(),
+  duration_sec: z.number(),
+  frames: z.int(),
+  calibrated: z.boolean().describe('False: the views are laid side by side, not matched to each other'),
+  layout: z.string(),
+  cameras: z.array(CameraId),
+  from: WireTime.describe('Start of the common span, master time'),
+  to: WireTime,
+  uncovered_sec: z.number().describe('Recorded time outside the span that was used'),
+  notes: z.array(z.string()),
+});
+export type PanoramaResult = z.infer<typeof PanoramaResult>;
+
+export const Job = z
+  .object({
+    job_id: z.string(),
+    kind: z.enum(['panorama']),
+    session_uid: SessionUid,
+    state: JobState,
+    progress: z.number().min(0).max(1),
+    speed: z.number().nullable().describe('Times real time'),
+    remaining_sec: z.number().nullable(),
+    attempt: z.int().min(0),
+    created_at: WireTime,
+    started_at: WireTime.nullable(),
+    finished_at: WireTime.nullable(),
+    result: PanoramaResult.nullable(),
+    error: WireError.nullable(),
+    log: z.array(z.string()).describe('Last lines'),
+  })
+  .describe('A job and how far it is');
+export type Job = z.infer<typeof Job>;
+
+export const CentralRecording = z.object({
+  recording_id: z.string(),
+  camera_id: CameraId,
+  part: Part,
+  file: z.string().describe('Absolute path on the server'),
+  manifest: z.string().nullable(),
+  size_bytes: z.int(),
+  sha256: Sha256,
+  received_at: WireTime,
+});
+export const CentralSession = z.object({
+  session_uid: SessionUid,
+  session_id: SessionId,
+  folder: z.string(),
+  complete: z.boolean().describe('Every camera of the session has sent its last part'),
+  recordings: z.array(CentralRecording),
+  jobs: z.array(Job),
+});
+export type CentralSession = z.infer<typeof CentralSession>;
+
+export const SessionList = z.object({ sessions: z.array(CentralSession) });
+export const JobList = z.object({ jobs: z.array(Job) });

@@ -1,0 +1,44 @@
+import { type CameraId, recordingId, type SessionId, type SessionUid } from './ids.ts';
+import { fileStamp } from './time.ts';
+
+/** Where files lie, relative to the storage root, on the node and on central. Names come validated from `ids`. */
+
+/** Folder of a session: its name, or `{SESSION}~{last 6 of the uid}` when the name is taken by another session. */
+export function sessionFolder(sessionId: SessionId, uid: SessionUid, nameTaken: boolean): string {
+  return nameTaken ? `${sessionId}~${uid.slice(-6)}` : sessionId;
+}
+
+/** `{SESSION_ID}_{CAM_ID}_{YYYYMMDD}_{HHMMSS}.mp4`, UTC start of the file. */
+export function videoFileName(sessionId: SessionId, cameraId: CameraId, startUs: number): string {
+  return `${recordingId(sessionId, cameraId)}_${fileStamp(startUs)}.mp4`;
+}
+
+function numbered(stem: string, part: number, extension: string): string {
+  return part === 1 ? `${stem}.${extension}` : `${stem}.p${part}.${extension}`;
+}
+
+/** Storage of a node, below its mount point. `folder` is a session folder. */
+export const nodeLayout = {
+  recordings: 'recordings',
+  manifests: 'manifests',
+  video: (folder: string, cameraId: CameraId, fileName: string) =>
+    `recordings/${folder}/${cameraId}/${fileName}`,
+  journal: (folder: string, cameraId: CameraId, fileName: string) =>
+    `recordings/${folder}/${cameraId}/${fileName}.journal.json`,
+  manifestFolder: (folder: string, cameraId: CameraId) => `manifests/${folder}/${cameraId}`,
+  manifest: (folder: string, sessionId: SessionId, cameraId: CameraId, part: number) =>
+    `manifests/${folder}/${cameraId}/${numbered(recordingId(sessionId, cameraId), part, 'json')}`,
+  timelineName: (sessionId: SessionId, cameraId: CameraId, part: number) =>
+    numbered(recordingId(sessionId, cameraId), part, 'timeline.jsonl'),
+} as const;
+
+/** Storage of central, below its root. */
+export const centralLayout = {
+  sessions: 'sessions',
+  video: (folder: string, cameraId: CameraId, part: number) =>
+    `sessions/${folder}/${cameraId}/${numbered('recording', part, 'mp4')}`,
+  manifest: (folder: string, cameraId: CameraId, part: number) =>
+    `sessions/${folder}/${cameraId}/${numbered('manifest', part, 'json')}`,
+  panorama: (folder: string) => `sessions/${folder}/stitched/panorama.mp4`,
+  jobsExport: 'processing/jobs.json',
+} as const;

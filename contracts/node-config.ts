@@ -1,0 +1,191 @@
+import { z } from 'zod';
+import { CameraId, Position, RigId } from './ids.ts';
+
+/**
+ * Configuration of a camera node. Strict: an unknown key is refused with its path. The default of a value stands
+ * here and nowhere else.
+ */
+
+const port = z.int().min(0).max(65_535);
+
+export const CameraConfig = z.discriminatedUnion('source', [
+  z
+    .strictObject({
+      source: z.literal('test-pattern'),
+      width: z
+        .int()
+        .min(1280)
+        .max(7680)
+        .multipleOf(16)
+        .default(1280)
+        .describe('Pixels; the burned-in clock needs 1280'),
+      height: z.int().min(144).max(4320).multipleOf(16).default(720).describe('Pixels'),
+      fps: z.int().min(1).max(120).default(30).describe('Frames per second'),
+      bitrate_mbps: z.number().min(0.5).max(100).default(4).describe('Mbit/s'),
+      hue_deg: z.int().min(0).max(359).default(0).describe('Colour shift, to tell cameras apart'),
+    })
+    .describe('A moving picture with a machine-readable clock burned in'),
+  z
+    .strictObject({
+      source: z.literal('file'),
+      path: z.string().min(1).describe('Video file, played at real-time pace, looped when short'),
+      bitrate_mbps: z
+        .number()
+        .min(0.5)
+        .max(100)
+        .default(8)
+        .describe('Mbit/s, when the file has to be encoded again'),
+    })
+    .describe('A video file instead of a camera'),
+]);
+export type CameraConfig = z.infer<typeof CameraConfig>;
+
+export const Peer = z.strictObject({
+  camera_id: CameraId,
+  host: z.string().min(1),
+  port: port.default(1883),
+});
+export type Peer = z.infer<typeof Peer>;
+
+export const NodeConfig = z
+  .strictObject({
+    version: z.literal(1).describe('Version of this file'),
+    rig: RigId.describe('The rig this node belongs to'),
+    camera_id: CameraId.describe('Identity of this node'),
+    position: Position,
+    cameras: z
+      .array(CameraId)
+      .min(1)
+      .default(['CAM_L', 'CAM_C', 'CAM_R'])
+      .describe('Cameras that record together'),
+    storage: z
+      .strictObject({
+        path: z.string().min(1).default('/mnt/nvme').describe('Mount point of the recording disk'),
+      })
+      .prefault({}),
+    camera: CameraConfig,
+    recording: z
+      .strictObject({
+        expected_duration_min: z
+          .int()
+          .min(1)
+          .max(1440)
+          .default(110)
+          .describe('Minutes a start must have room for'),
+        max_duration_min: z
+          .int()
+          .min(1)
+          .max(1440)
+          .default(180)
+          .describe('A session ends by itself after this'),
+        queue_mib: z
+          .int()
+          .min(4)
+          .max(1024)
+          .default(64)
+          .describe('Room between camera and disk before it is a disk fault'),
+        sync_interval_ms: z
+          .int()
+          .min(50)
+          .max(500)
+          .default(250)
+          .describe('Written data reaches the disk this often'),
+        free_warn_percent: z.number().min(0).max(100).default(15),
+        free_block_percent: z.number().min(0).max(100).default(10),
+      })
+      .prefault({}),
+    sync: z
+      .strictObject({
+        master: CameraId.default('CAM_C').describe('The node whose clock the rig follows'),
+        start_lead_ms: z
+          .int()
+          .min(200)
+          .max(10_000)
+          .default(1500)
+          .describe('From the barrier to the start instant'),
+        ready_timeout_ms: z
+          .int()
+          .min(100)
+          .max(10_000)
+          .default(1000)
+          .describe('A node silent for longer is reported'),
+        master_timeout_ms: z
+          .int()
+          .min(100)
+          .max(5000)
+          .default(500)
+          .describe('A master silent for longer is replaced'),
+      })
+      .prefault({}),
+    broker: z
+      .strictObject({
+        host: z.string().default('127.0.0.1').describe('Address the broker listens on'),
+        port: port.default(1883),
+        access: z
+          .enum(['loopback', 'trusted-lan'])
+          .default('loopback')
+          .describe('There is no authentication yet: any host but loopback has to be allowed by name'),
+        peers: z.array(Peer).default([]).describe('Brokers of the other nodes'),
+        central: z
+          .strictObject({ host: z.string().min(1), port: port.default(1884) })
+          .optional()
+          .describe('Broker of the central server'),
+        queue_messages: z.int().min(10).max(100_000).default(1000).describe('Kept for a link that is down'),
+      })
+      .prefault({}),
+    api: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(8080) }).prefault({}),
+    offload: z
+      .strictObject({
+        server_url: z
+          .url()
+          .optional()
+          .describe('Address of the central server, such as http://192.168.1.10:8081'),
+        auto_upload: z
+          .boolean()
+          .default(false)
+          .describe('Bring home what is not offloaded whenever the server is there'),
+        upload_on_record_stop: z.boolean().default(false),
+        retry_count: z.int().min(1).max(20).default(5),
+        retry_delay_sec: z.number().min(0.01).max(600).default(5).describe('First pause; doubles each time'),
+        chunk_size_kb: z.int().min(64).max(16_384).default(1024).describe('Bytes read at a time'),
+        verify_checksum: z.boolean().default(true).describe('Hash the file again before it is sent'),
+        bandwidth_limit_mbps: z
+          .number()
+          .min(0.1)
+          .max(100_000)
+          .optional()
+          .describe('Mbit/s; unlimited when left out'),
+      })
+      .prefault({}),
+    runtime_dir: z.string().min(1).default('/run/touchline').describe('Unix sockets of the services'),
+    state_dir: z
+      .string()
+      .min(1)
+      .default('/var/lib/touchline')
+      .describe('What the services keep beside recordings'),
+    log_level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info'),
+  })
+  .superRefine((config, context) => {
+    if (!config.cameras.includes(config.camera_id))
+      context.addIssue({
+        code: 'custom',
+        path: ['cameras'],
+        message: `must contain this node's ${config.camera_id}`,
+      });
+    if (!config.cameras.includes(config.sync.master))
+      context.addIssue({ code: 'custom', path: ['sync', 'master'], message: 'must be one of cameras' });
+    if (new Set(config.cameras).size !== config.cameras.length)
+      context.addIssue({ code: 'custom', path: ['cameras'], message: 'names a camera twice' });
+    if (config.broker.access === 'loopback' && !isLoopback(config.broker.host))
+      context.addIssue({
+        code: 'custom',
+        path: ['broker', 'access'],
+        message: `must be "trusted-lan" when the broker listens on ${config.broker.host}`,
+      });
+  })
+  .describe('Configuration of a camera node');
+export type NodeConfig = z.infer<typeof NodeConfig>;
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { isLoopback } from './node-config.ts';
+
+/** Configuration of the central server. Strict, like the node's. */
+
+const port = z.int().min(0).max(65_535);
+
+export const ServerConfig = z
+  .strictObject({
+    version: z.literal(1).describe('Version of this file'),
+    server: z
+      .strictObject({
+        host: z.string().default('0.0.0.0'),
+        port: port.default(8081),
+        access: z
+          .enum(['loopback', 'trusted-lan'])
+          .default('loopback')
+          .describe('There is no authentication yet: any host but loopback has to be allowed by name'),
+        max_upload_size_gb: z.number().min(0.001).max(1000).default(50),
+        upload_timeout_sec: z.int().min(1).max(86_400).default(3600),
+      })
+      .prefault({}),
+    broker: z.strictObject({ host: z.string().default('0.0.0.0'), port: port.default(1884) }).prefault({}),
+    storage: z
+      .strictObject({
+        root: z.string().min(1).default('/data/soccer-rig'),
+        sessions_path: z.string().min(1).default('sessions').describe('Below root unless absolute'),
+        processing_path: z.string().min(1).default('processing').describe('Below root unless absolute'),
+        temp_path: z
+          .string()
+          .min(1)
+          .default('temp')
+          .describe('Below root unless absolute; on the same disk as sessions_path'),
+        min_free_space_gb: z.number().min(0).max(100_000).default(50),
+      })
+      .prefault({}),
+    database: z
+      .strictObject({
+        url: z
+          .string()
+          .min(1)
+          .optional()
+          .describe('postgres://… of a server of your own; a private one is started when left out'),
+        path: z
+          .string()
+          .min(1)
+          .default('database')
+          .describe('Data of the private server, below storage.root unless absolute'),
+      })
+      .prefault({}),
+    processing: z
+      .strictObject({
+        ffmpeg_path: z.string().min(1).default('/usr/bin/ffmpeg'),
+        output_codec: z.enum(['h264', 'h265']).default('h264'),
+        output_preset: z
+          .enum(['ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow', 'slower'])
+          .default('medium'),
+        stitch_overlap_px: z.int().min(0).max(2000).multipleOf(2).default(100),
+        panorama_on_complete: z
+          .boolean()
+          .default(true)
+          .describe('Make the panorama as soon as all cameras are there'),
+      })
+      .prefault({}),
+    log_level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info'),
+  })
+  .superRefine((config, context) => {
+    for (const part of ['server', 'broker'] as const)
+      if (config.server.access === 'loopback' && !isLoopback(config[part].host))
+        context.addIssue({
+          code: 'custom',
+          path: ['server', 'access'],
+          message: `must be "trusted-lan" when ${part}.host is ${config[part].host}`,
+        });
+  })
+  .describe('Configuration of the central server');
+export type ServerConfig = z.infer<typeof ServerConfig>;

@@ -1,0 +1,28 @@
+import type { ClockReading } from '#contracts/manifest.ts';
+
+/**
+ * Time as the product needs it: a monotonic count that nothing steps, a wall clock, and named waits.
+ * All times are integer microseconds.
+ */
+export interface Clock {
+  /** Identity of the kernel whose monotonic clock this is; a monotonic time is meaningless without it. */
+  readonly bootId: string;
+  /** Monotonic microseconds; comparable across processes with the same `bootId`. */
+  monoUs(): number;
+  /** Local wall clock, microseconds since 1970 UTC. */
+  wallUs(): number;
+  /**
+   * Resolves when the monotonic clock has reached `monoUs` (at once when it has passed).
+   * `name` says what is waited for. Rejects with the signal's reason.
+   */
+  sleepUntil(monoUs: number, name: string, signal?: AbortSignal): Promise<void>;
+  /** Calls `tick` every `intervalMs` until the returned function is called; never two at once, never a burst. */
+  every(intervalMs: number, name: string, tick: () => void | Promise<void>): () => void;
+}
+
+/** What is known of the rig's master clock, as sync-agent publishes it. */
+export interface MasterTime {
+  /** Master time minus local wall clock, microseconds; null when unknown. */
+  readonly offsetUs: number | null;
+  readonly reading: ClockReading;
+}

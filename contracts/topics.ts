@@ -57,6 +57,11 @@ export function parseTopic(topic: string): TopicParts | undefined {
   return { rig, node, rest };
 }
 
+/** Whether a topic carries commands, known or unknown. */
+export function isCommandTopic(topic: string): boolean {
+  return parseTopic(topic)?.rest[0] === 'cmd';
+}
+
 /** The command a topic asks for, or undefined. */
 export function commandOfTopic(parts: TopicParts): CommandKey | undefined {
   const [cmd, service, name, ...more] = parts.rest;

@@ -11,6 +11,8 @@ export interface Clock {
   monoUs(): number;
   /** Local wall clock, microseconds since 1970 UTC. */
   wallUs(): number;
+  /** How far `wallUs` can be from the kernel's wall clock because of how it is read, microseconds. */
+  readonly readErrorUs: number;
   /**
    * Resolves when the monotonic clock has reached `monoUs` (at once when it has passed).
    * `name` says what is waited for. Rejects with the signal's reason.

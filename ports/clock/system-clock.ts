@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from './clock.ts';
+
+/** A wait longer than this is cut in pieces: a timer drifts, and its argument has 31 bits. */
+const LONGEST_TIMER_MS = 60_000;
+/** Below this a wait polls the clock instead of a timer, which is a millisecond coarse. */
+const SPIN_BELOW_US = 1_500;
+/** How often the wall clock is compared with the monotonic one again. */
+const RECALIBRATE_US = 1_000_000;
+
+/**
+ * The clocks of this machine. JavaScript reads the wall clock in whole milliseconds only, so its offset to the
+ * monotonic clock is measured at the edge of a millisecond and applied to the monotonic count.
+ */
+export function systemClock(): Clock {
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  let wall = calibrate();
+
+  const monoUs = (): number => Number(process.hrtime.bigint() / 1000n);
+  return {
+    bootId,
+    monoUs,
+    wallUs() {
+      const now = monoUs();
+      if (now - wall.atMonoUs > RECALIBRATE_US) wall = calibrate();
+      return now + wall.offsetUs;
+    },
+    get readErrorUs() {
+      return wall.errorUs;
+    },
+    async sleepUntil(targetUs, _name, signal) {
+      for (;;) {
+        signal?.throwIfAborted();
+        const leftUs = targetUs - monoUs();
+        if (leftUs <= 0) return;
+        if (leftUs < SPIN_BELOW_US) await new Promise<void>((resolve) => setImmediate(resolve));
+        else
+          await delay(Math.min((leftUs - SPIN_BELOW_US) / 1000 + 0.5, LONGEST_TIMER_MS), undefined, {
+            signal,
+          }).catch(rethrowReason(signal));
+      }
+    },
+    every(intervalMs, _name, tick) {
+      let timer: NodeJS.Timeout | undefined;
+      let running = true;
+      const run = async (): Promise<void> => {
+        await tick();
+        if (running) timer = setTimeout(start, intervalMs);
+      };
+      // A tick that throws is a defect: it must end the program with its reason, not the timer in silence.
+      const start = (): void => {
+        run().catch((error: unknown) => {
+          setImmediate(() => {
+            throw error;
+          });
+        });
+      };
+      timer = setTimeout(start, intervalMs);
+      return () => {
+        running = false;
+        clearTimeout(timer);
+      };
+    },
+  };
+}
+
+function rethrowReason(signal: AbortSignal | undefined): (error: unknown) => never {
+  return (error) => {
+    signal?.throwIfAborted();
+    throw error;
+  };
+}
+
+/** Offset of the wall clock to the monotonic clock, caught where the millisecond changes (at most 1 ms of reading). */
+function calibrate(): { offsetUs: number; errorUs: number; atMonoUs: number } {
+  let best = { offsetUs: 0, errorUs: Number.POSITIVE_INFINITY, atMonoUs: 0 };
+  for (let attempt = 0; attempt < 3 && best.errorUs > 20; attempt++) {
+    const first = Date.now();
+    let before = process.hrtime.bigint();
+    for (;;) {
+      const now = Date.now();
+      const after = process.hrtime.bigint();
+      if (now !== first) {
+        const errorUs = Number(after - before) / 1000;
+        const middleUs = Number((before + after) / 2n) / 1000;
+        if (errorUs < best.errorUs)
+          best = {
+            offsetUs: Math.round(now * 1000 - middleUs),
+            errorUs: Math.ceil(errorUs),
+            atMonoUs: Math.floor(middleUs),
+          };
+        break;
+      }
+      before = after;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,170 @@
+import { constants } from 'node:fs';
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { TouchlineError } from '#contracts/errors.ts';
+import type { Disk, DiskEntry, DiskFile } from './disk.ts';
+
+const READ_CHUNK_BYTES = 1024 * 1024;
+
+/** A mounted file system below `root`. The root itself is never made: a disk that is not mounted must be noticed. */
+export function localDisk(root: string): Disk {
+  const at = (path: string): string => join(root, path);
+
+  const guard = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw await diskError(root, what, error);
+    }
+  };
+
+  return {
+    root,
+    space: () =>
+      guard('read the free space', async () => {
+        await access(root, constants.W_OK);
+        const { bavail, blocks, bsize } = await statfs(root);
+        return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+      }),
+    open: (path, how) =>
+      guard(`open ${path}`, async () => {
+        if (how === 'create') {
+          await access(root, constants.W_OK);
+          await makeFolders(root, dirname(path));
+        }
+        const handle = await open(
+          at(path),
+          how === 'create' ? 'ax' : constants.O_WRONLY | constants.O_APPEND,
+        );
+        if (how === 'create') await syncFolder(dirname(at(path)));
+        return localFile(handle, path, guard);
+      }),
+    replace: (path, text) =>
+      guard(`write ${path}`, async () => {
+        await access(root, constants.W_OK);
+        await makeFolders(root, dirname(path));
+        const temporary = `${at(path)}.${process.pid}.new`;
+        const handle = await open(temporary, 'w');
+        try {
+          await handle.writeFile(text);
+          await handle.sync();
+        } finally {
+          await handle.close();
+        }
+        await rename(temporary, at(path));
+        await syncFolder(dirname(at(path)));
+      }),
+    async *read(path, from = 0) {
+      const handle = await guard(`open ${path}`, () => open(at(path), 'r'));
+      try {
+        let position = from;
+        for (;;) {
+          const buffer = Buffer.allocUnsafe(READ_CHUNK_BYTES);
+          const { bytesRead } = await guard(`read ${path}`, () =>
+            handle.read(buffer, 0, READ_CHUNK_BYTES, position),
+          );
+          if (bytesRead === 0) return;
+          position += bytesRead;
+          yield buffer.subarray(0, bytesRead);
+        }
+      } finally {
+        await handle.close();
+      }
+    },
+    list: (folder) =>
+      guard(`list ${folder}`, async () => {
+        await access(root);
+        const entries: DiskEntry[] = [];
+        const found = await readdir(at(folder), { recursive: true, withFileTypes: true }).catch(
+          (error: NodeJS.ErrnoException) => {
+            if (error.code === 'ENOENT') return [];
+            throw error;
+          },
+        );
+        for (const entry of found) {
+          if (!entry.isFile()) continue;
+          const full = join(entry.parentPath, entry.name);
+          const handle = await open(full, 'r');
+          try {
+            entries.push({ path: relative(root, full), sizeBytes: (await handle.stat()).size });
+          } finally {
+            await handle.close();
+          }
+        }
+        return entries.sort((a, b) => (a.path < b.path ? -1 : 1));
+      }),
+    remove: (path) =>
+      guard(`remove ${path}`, async () => {
+        await rm(at(path), { force: true });
+        await syncFolder(dirname(at(path))).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'ENOENT') throw error;
+        });
+      }),
+  };
+}
+
+function localFile(
+  handle: FileHandle,
+  path: string,
+  guard: <T>(what: string, work: () => Promise<T>) => Promise<T>,
+): DiskFile {
+  return {
+    append: (bytes) =>
+      guard(`write ${path}`, async () => {
+        for (let done = 0; done < bytes.length; ) {
+          const { bytesWritten } = await handle.write(bytes, done, bytes.length - done);
+          done += bytesWritten;
+        }
+      }),
+    sync: () => guard(`sync ${path}`, () => handle.datasync()),
+    cut: (sizeBytes) => guard(`cut ${path}`, () => handle.truncate(sizeBytes)),
+    close: () => guard(`close ${path}`, () => handle.close()),
+  };
+}
+
+/** Makes the folders below root and syncs each parent, so that they survive a power cut too. */
+async function makeFolders(root: string, folder: string): Promise<void> {
+  const made = await mkdir(join(root, folder), { recursive: true });
+  if (made === undefined) return;
+  for (let path = join(root, folder); ; path = dirname(path)) {
+    await syncFolder(dirname(path));
+    if (path === made) return;
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function diskError(root: string, what: string, error: unknown): Promise<unknown> {
+  if (error instanceof TouchlineError || !(error instanceof Error) || !('code' in error)) return error;
+  const rootThere = await access(root).then(
+    () => true,
+    () => false,
+  );
+  const because = `cannot ${what}: ${error.message}`;
+  if (!rootThere)
+    return new TouchlineError('disk_missing', `the disk ${root} is not there: ${because}`, { cause: error });
+  switch (error.code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+    case 'EFBIG':
+      return new TouchlineError('disk_full', because, { cause: error });
+    case 'EROFS':
+    case 'EACCES':
+      return new TouchlineError('disk_missing', `the disk ${root} cannot be written: ${because}`, {
+        cause: error,
+      });
+    case 'ENOENT':
+      return new TouchlineError('not_found', because, { cause: error });
+    case 'EEXIST':
+      return new TouchlineError('conflict', because, { cause: error });
+    default:
+      return new TouchlineError('disk_failed', because, { cause: error });
+  }
+}

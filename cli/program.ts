@@ -1,0 +1,61 @@
+import { Command, CommanderError } from 'commander';
+import { SOFTWARE_VERSION } from '#runtime/version.ts';
+import { checkCommand } from './commands/check.ts';
+import { configCommand } from './commands/config.ts';
+import { exerciseCommand } from './commands/exercise.ts';
+import { testCommand } from './commands/test.ts';
+import { type Shell, tellFailure } from './shell.ts';
+
+/** Runs one command line (without program and script). Failures are told on stderr and set the exit code. */
+export async function runCommandLine(shell: Shell, argv: readonly string[]): Promise<void> {
+  const program = new Command('touchline')
+    .description('Three cameras, one match: recorded in sync, brought home safely, stitched into a panorama.')
+    .version(SOFTWARE_VERSION)
+    .showSuggestionAfterError()
+    .showHelpAfterError('Type ./touchline help to see all commands.')
+    .addHelpText('after', EXAMPLES);
+  const commands = [
+    testCommand(shell),
+    exerciseCommand(
+      shell,
+      'lab',
+      'what needs real kernel interfaces',
+      'Runs what is in test/lab: the product against real kernel interfaces in a virtual machine.',
+    ),
+    exerciseCommand(
+      shell,
+      'bench',
+      'measure',
+      'Runs what is in test/bench and prints the figures that this machine gives.',
+    ),
+    configCommand(shell),
+    checkCommand(shell),
+  ];
+  for (const command of [program, ...commands]) inherit(command, shell);
+  for (const command of commands) program.addCommand(command);
+  try {
+    await program.parseAsync(argv.length === 0 ? ['help'] : [...argv], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) shell.exit(error.exitCode);
+    else {
+      tellFailure(shell, error);
+      shell.exit(1);
+    }
+  }
+}
+
+/** Commander neither ends the process nor writes anywhere but to the streams it is given. */
+function inherit(command: Command, shell: Shell): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => void shell.stdout.write(text),
+    writeErr: (text) => void shell.stderr.write(text),
+  });
+  for (const child of command.commands) inherit(child, shell);
+}
+
+const EXAMPLES = `
+First steps:
+  ./touchline demo                                  three simulated cameras and a server, live in this terminal
+  ./touchline demo --once --seconds 20 --json       record, bring home, stitch, print the result
+  ./touchline help demo                             what else it can do
+`;

@@ -7,7 +7,7 @@ interface Assertions {
   same(found: unknown, wanted: unknown, message: string): unknown;
   rejects(
     promise: Promise<unknown>,
-    wanted: { code?: string; message?: string },
+    wanted: { code: string } | { message: string },
     message: string,
   ): Promise<unknown>;
 }

@@ -1,5 +1,4 @@
-import type { TouchlineError } from '#contracts/errors.ts';
-import { TouchlineError as Failure } from '#contracts/errors.ts';
+import { TouchlineError } from '#contracts/errors.ts';
 import { type Fragment, fragmentReader, type Initialisation } from '#domain/fmp4/fragments.ts';
 import type { Camera } from '#ports/camera/camera.ts';
 import type { Clock } from '#ports/clock/clock.ts';
@@ -52,7 +51,7 @@ export async function runPipeline(
       { stdin: 'pipe', stdout: 'pipe' },
     );
     const { stdin, stdout } = muxer.child;
-    if (!stdin || !stdout) throw new Failure('internal', 'the muxer was started without pipes');
+    if (!stdin || !stdout) throw new TouchlineError('internal', 'the muxer was started without pipes');
     stream.output.pipe(stdin);
 
     const failed = Promise.withResolvers<TouchlineError | undefined>();
@@ -87,7 +86,9 @@ export async function runPipeline(
         deliver();
       } catch (cause) {
         failed.resolve(
-          new Failure('camera_failed', `the camera ${camera.source} sent what is not a video`, { cause }),
+          new TouchlineError('camera_failed', `the camera ${camera.source} sent what is not a video`, {
+            cause,
+          }),
         );
       }
     });
@@ -95,7 +96,7 @@ export async function runPipeline(
     muxer.ended.then(
       (end) =>
         failed.resolve(
-          new Failure('camera_failed', `the muxer of ${camera.source} ended: ${describeEnd(end)}`),
+          new TouchlineError('camera_failed', `the muxer of ${camera.source} ended: ${describeEnd(end)}`),
         ),
       failed.reject,
     );
@@ -103,7 +104,7 @@ export async function runPipeline(
       const patience = pipeline ? STALL_US : FIRST_FRAME_US;
       if (clock.monoUs() - lastUs > patience)
         failed.resolve(
-          new Failure('camera_failed', `no frame from ${camera.source} for ${patience / 1e6} s`),
+          new TouchlineError('camera_failed', `no frame from ${camera.source} for ${patience / 1e6} s`),
         );
     });
     const onAbort = (): void => failed.resolve(undefined);

@@ -91,7 +91,7 @@ export function createWriter(options: WriterOptions): Writer {
     },
     async finish() {
       stopSyncing();
-      while (writing) await writing;
+      while (writing !== undefined) await writing;
       await sync();
       await file.close().catch(fail);
       return { sizeBytes: writtenBytes, sha256: hash.digest('hex') };

@@ -159,6 +159,9 @@ export type CommandInput<K extends CommandKey> = z.input<(typeof COMMANDS)[K]['i
 export type CommandArguments<K extends CommandKey> = z.output<(typeof COMMANDS)[K]['input']>;
 export type CommandResult<K extends CommandKey> = z.output<(typeof COMMANDS)[K]['output']>;
 
+/** Stands for the id in the reply to a command that carries none that can be used: `…/reply/invalid`. */
+export const NO_COMMAND_ID = 'invalid';
+
 /** What appears on `…/reply/{id}`. */
 export const CommandReply = z
   .discriminatedUnion('ok', [

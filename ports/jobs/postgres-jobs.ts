@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto';
+import { type Kysely, sql, type Transaction } from 'kysely';
+import { fromKysely, PgBoss } from 'pg-boss';
+import type { Logger } from 'pino';
+import { TouchlineError } from '#contracts/errors.ts';
+import type { Job } from '#contracts/http-central.ts';
+import { type Executor, JOB_TIMING, type JobQueue, type JobTiming, MAX_ATTEMPTS } from './jobs.ts';
+import { pause } from './pause.ts';
+import { alreadyEnded, busyWith, workersDied } from './refusals.ts';
+import { runClaimed } from './run-claimed.ts';
+import { type JobRow, type JobTables, toJob } from './tables.ts';
+
+export interface PostgresJobsOptions {
+  /** Called after the database was started; `jobMigrations` are in. */
+  readonly db: () => Kysely<JobTables>;
+  readonly log: Logger;
+  readonly timing?: JobTiming;
+}
+
+const KINDS: readonly Job['kind'][] = ['panorama'];
+/** pg-boss allows at most a day; whether a job is alive is told by our own heartbeat. */
+const BOSS_EXPIRE_SEC = 23 * 3600;
+const BOSS_RETRIES = 1000;
+
+type Db = Kysely<JobTables> | Transaction<JobTables>;
+
+/**
+ * The queue on PostgreSQL. Our `job` table is the truth; pg-boss hands out ids, first come first served, to one
+ * worker each. Both change in the same transaction.
+ */
+export function postgresJobs({ db, log, timing = JOB_TIMING }: PostgresJobsOptions): JobQueue {
+  let boss: PgBoss | undefined;
+  const started = (): PgBoss => {
+    if (!boss) throw new TouchlineError('internal', 'the job queue is used before it was started');
+    return boss;
+  };
+  const inside = <T>(work: (transaction: Transaction<JobTables>) => Promise<T>): Promise<T> =>
+    db().transaction().execute(work);
+  const stale = sql<boolean>`heartbeat_at < clock_timestamp() - ${timing.staleMs} * interval '1 millisecond'`;
+
+  const rowOf = async (from: Db, jobId: string): Promise<JobRow> => {
+    const row = await from
+      .selectFrom('job')
+      .selectAll()
+      .where('job_id', '=', jobId)
+      .forUpdate()
+      .executeTakeFirst();
+    if (!row) throw new TouchlineError('not_found', `there is no job ${jobId}`);
+    return row;
+  };
+
+  /** Jobs whose worker is silent go back to the queue, or end when that happened too often. */
+  const reap = (): Promise<void> =>
+    inside(async (transaction) => {
+      const rows = await transaction
+        .selectFrom('job')
+        .selectAll()
+        .where('state', '=', 'running')
+        .where(stale)
+        .forUpdate()
+        .skipLocked()
+        .execute();
+      for (const row of rows) {
+        const over = row.cancel_requested ? 'cancelled' : row.attempt >= MAX_ATTEMPTS ? 'failed' : undefined;
+        log.warn(
+          { job: row.job_id, worker: row.worker, attempt: row.attempt },
+          'the worker of a job is silent',
+        );
+        await transaction
+          .updateTable('job')
+          .set({
+            state: over ?? 'queued',
+            worker: null,
+            ...(over ? { finished_at: sql<Date>`clock_timestamp()` } : {}),
+            ...(over === 'failed' ? { error: JSON.stringify(workersDied(row.attempt).toWire()) } : {}),
+          })
+          .where('job_id', '=', row.job_id)
+          .execute();
+        const options = { db: fromKysely(transaction) };
+        if (over) await started().cancel(row.kind, row.job_id, options);
+        else await started().fail(row.kind, row.job_id, { reason: 'the worker is silent' }, options);
+      }
+    });
+
+  const claim = (kind: Job['kind'], worker: string): Promise<JobRow | undefined> =>
+    inside(async (transaction) => {
+      const options = { db: fromKysely(transaction) };
+      const [next] = await started().fetch(kind, { batchSize: 1, ...options });
+      if (!next) return undefined;
+      const row = await transaction
+        .updateTable('job')
+        .set({
+          state: 'running',
+          worker,
+          heartbeat_at: sql<Date>`clock_timestamp()`,
+          started_at: sql<Date>`coalesce(started_at, clock_timestamp())`,
+          attempt: sql<number>`attempt + 1`,
+          progress: 0,
+          speed: null,
+          remaining_sec: null,
+        })
+        .where('job_id', '=', next.id)
+        .where('state', '=', 'queued')
+        .returningAll()
+        .executeTakeFirst();
+      // Ended in the meantime; one that still runs elsewhere is completed there.
+      if (!row) {
+        const { state } = await rowOf(transaction, next.id);
+        if (state !== 'running') await started().complete(kind, next.id, null, options);
+      }
+      return row;
+    });
+
+  const seen = async (worker: string): Promise<void> => {
+    await db()
+      .insertInto('job_worker')
+      .values({ worker, seen_at: sql<Date>`clock_timestamp()` as never })
+      .onConflict((conflict) =>
+        conflict.column('worker').doUpdateSet({ seen_at: sql<Date>`clock_timestamp()` }),
+      )
+      .execute();
+  };
+
+  const work = async <K extends Job['kind']>(
+    kind: K,
+    execute: Executor<K>,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const worker = randomUUID();
+    while (!signal.aborted) {
+      try {
+        await seen(worker);
+        await reap();
+        const row = await claim(kind, worker);
+        if (row) {
+          await runClaimed({ db: db(), boss: started(), row, worker, execute, signal, timing, log, seen });
+          continue;
+        }
+      } catch (error) {
+        // A worker outlives a database that is away for a while.
+        log.error({ err: error }, 'the job queue cannot be read; trying again');
+      }
+      await pause(timing.pollMs, signal);
+    }
+    await db().deleteFrom('job_worker').where('worker', '=', worker).execute();
+  };
+
+  return {
+    work,
+    async start() {
+      const queue = new PgBoss({ db: fromKysely(db()), schedule: false });
+      queue.on('error', (error) => log.warn({ err: error }, 'pg-boss reports an error'));
+      await queue.start();
+      for (const kind of KINDS)
+        await queue.createQueue(kind, {
+          retryLimit: BOSS_RETRIES,
+          expireInSeconds: BOSS_EXPIRE_SEC,
+        });
+      boss = queue;
+    },
+    async stop() {
+      await boss?.stop({ graceful: true, timeout: 2000 });
+      boss = undefined;
+    },
+    enqueue: (kind, sessionUid, whenBusy) =>
+      inside(async (transaction) => {
+        await sql`select pg_advisory_xact_lock(hashtext(${`${kind}/${sessionUid}`}))`.execute(transaction);
+        const open = await transaction
+          .selectFrom('job')
+          .selectAll()
+          .where('kind', '=', kind)
+          .where('session_uid', '=', sessionUid)
+          .where('state', 'in', ['queued', 'running'])
+          .orderBy('created_at', 'desc')
+          .execute();
+        const [busy] = open;
+        if (busy && whenBusy === 'refuse') throw busyWith(busy.job_id, busy.state);
+        const waiting = open.find((row) => row.state === 'queued');
+        if (waiting) return toJob(waiting);
+        const row = await transaction
+          .insertInto('job')
+          .values({ job_id: randomUUID(), kind, session_uid: sessionUid, state: 'queued' })
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        await started().send(kind, {}, { id: row.job_id, db: fromKysely(transaction) });
+        return toJob(row);
+      }),
+    async list(sessionUid) {
+      let query = db().selectFrom('job').selectAll().orderBy('created_at', 'desc').limit(1000);
+      if (sessionUid !== undefined) query = query.where('session_uid', '=', sessionUid);
+      return (await query.execute()).map(toJob);
+    },
+    get: async (jobId) => toJob(await rowOf(db(), jobId)),
+    cancel: (jobId) =>
+      inside(async (transaction) => {
+        const row = await rowOf(transaction, jobId);
+        if (row.state !== 'queued' && row.state !== 'running') throw alreadyEnded(jobId, row.state);
+        if (row.state === 'queued') await started().cancel(row.kind, jobId, { db: fromKysely(transaction) });
+        const changed = await transaction
+          .updateTable('job')
+          .set(
+            row.state === 'queued'
+              ? { state: 'cancelled', finished_at: sql<Date>`clock_timestamp()` }
+              : { cancel_requested: true },
+          )
+          .where('job_id', '=', jobId)
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        return toJob(changed);
+      }),
+    async workers() {
+      const { rows } = await sql<{ n: number }>`select count(*)::int as n from job_worker
+        where seen_at > clock_timestamp() - ${timing.staleMs} * interval '1 millisecond'`.execute(db());
+      return rows[0]?.n ?? 0;
+    },
+  };
+}

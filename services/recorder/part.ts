@@ -309,16 +309,11 @@ export function createPart(options: PartOptions): PartRecorder {
           clockSteps: 0,
         },
       });
-      await disk.replace(manifestPath, manifestText(manifest));
+      await disk.replace(manifestPath, `${JSON.stringify(manifest, undefined, 2)}\n`);
       await disk.remove(opened.journalPath);
       return { manifest, manifestPath, endLocalUs: opened.firstLocalUs + tally.durationUs };
     },
   };
-}
-
-/** A manifest as it stands on the disk. */
-export function manifestText(manifest: TouchlineManifest): string {
-  return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }
 
 export function asDiskError(error: unknown): TouchlineError {

@@ -7,14 +7,7 @@ import type { TallyGap } from '#domain/recording/tally.ts';
 import type { Camera, CameraMode } from '#ports/camera/camera.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import type { Disk } from '#ports/disk/disk.ts';
-import {
-  asDiskError,
-  createPart,
-  type FinishedPart,
-  manifestText,
-  type PartOptions,
-  type PartRecorder,
-} from './part.ts';
+import { asDiskError, createPart, type FinishedPart, type PartOptions, type PartRecorder } from './part.ts';
 import { runPipeline } from './pipeline.ts';
 import { findPlace, type Place } from './place.ts';
 
@@ -68,7 +61,6 @@ export function startTake(options: TakeOptions): Take {
   let previousEnd: PartOptions['previousEnd'];
   const restarts = { encoder: 0, disk: 0 };
   let wasRecording = false;
-  let last: FinishedPart | undefined;
   let final = false;
 
   /** Runs one part: until the stop, or until camera or disk fail. Returns whether a file came of it. */
@@ -104,9 +96,7 @@ export function startTake(options: TakeOptions): Take {
         options.onFault(asDiskError(error));
         return undefined;
       });
-      if (!outcome) return;
-      last = outcome;
-      options.onPart(outcome);
+      if (outcome) options.onPart(outcome);
     };
     // The manifest does not wait for the camera to close.
     const finished = Promise.race([part.complete, aborted(closing.signal)]).then(async (diskError) => {
@@ -169,16 +159,6 @@ export function startTake(options: TakeOptions): Take {
         .catch(ignoreAbort(ending.signal));
     }
     current = undefined;
-    if (final && last && !last.manifest.touchline.final) await closeRecording(last);
-  };
-
-  /** The stop came when no file was open: the last one turns out to be the final one. */
-  const closeRecording = async ({ manifest, manifestPath, endLocalUs }: FinishedPart): Promise<void> => {
-    const closed = { ...manifest, touchline: { ...manifest.touchline, final: true } };
-    await disk.replace(manifestPath, manifestText(closed)).then(
-      () => options.onPart({ manifest: closed, manifestPath, endLocalUs }),
-      (error: unknown) => options.onFault(asDiskError(error)),
-    );
   };
   const done = run();
 

@@ -1,0 +1,152 @@
+import { z } from 'zod';
+import { StartInput, StartResult, StopInput, StopResult } from '#contracts/commands.ts';
+import { parseOrThrow, TouchlineError } from '#contracts/errors.ts';
+import { nodeRoutes, RecordingList, RigView } from '#contracts/http-node.ts';
+import { type CameraId, SessionUid } from '#contracts/ids.ts';
+import { nodeLayout } from '#contracts/layout.ts';
+import { Manifest } from '#contracts/manifest.ts';
+import type { NodeConfig } from '#contracts/node-config.ts';
+import type { RigSession } from '#contracts/session.ts';
+import { type Availability, NodeStatus } from '#contracts/states.ts';
+import type { Clock } from '#ports/clock/clock.ts';
+import { type Disk, readText } from '#ports/disk/disk.ts';
+import type { Bus } from '#runtime/bus/bus.ts';
+import { closeHttpApp, createHttpApp, type HttpApp } from '#runtime/http-app.ts';
+import type { Unit } from '#runtime/lifecycle.ts';
+import type { Logger } from '#runtime/logger.ts';
+import { NODE_SERVICES, nodeStatus, rigView, type Seen } from './status.ts';
+
+export interface ApiDeps {
+  readonly config: NodeConfig;
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly bus: Bus;
+  readonly log: Logger;
+  readonly version: string;
+}
+
+const STATUS_INTERVAL_MS = 1000;
+
+export function createApi(deps: ApiDeps): Unit {
+  const { config, clock, bus, log, version } = deps;
+  const startedUs = clock.wallUs();
+  const seen: Seen = {
+    recorder: undefined,
+    'sync-agent': undefined,
+    housekeeper: undefined,
+    broker: undefined,
+  };
+  const statuses = new Map<CameraId, NodeStatus>();
+  const availability = new Map<CameraId, Availability>();
+  let session: RigSession | undefined;
+  let app: HttpApp | undefined;
+  let stops: (() => void)[] = [];
+
+  const status = (): NodeStatus =>
+    nodeStatus({ config, version, bootId: clock.bootId, nowUs: clock.wallUs(), startedUs, seen });
+
+  const publish = (): void => {
+    const now = status();
+    statuses.set(config.camera_id, now);
+    bus.setStatus(now);
+  };
+
+  /** A command to this node's own services, with the patience a start of the whole rig needs. */
+  const timeoutMs =
+    config.sync.ready_timeout_ms * 2 + config.sync.master_timeout_ms + config.sync.start_lead_ms * 2 + 3000;
+
+  const routes = (server: HttpApp): void => {
+    server.get(
+      nodeRoutes.health,
+      { schema: { response: { 200: z.object({ status: z.literal('healthy'), broker: z.boolean() }) } } },
+      async () => ({
+        status: 'healthy' as const,
+        broker: bus.connected,
+      }),
+    );
+    server.get(nodeRoutes.status, { schema: { response: { 200: NodeStatus } } }, async () => status());
+    server.get(nodeRoutes.rig, { schema: { response: { 200: RigView } } }, async () =>
+      rigView({ config, session, statuses, availability }),
+    );
+    server.post(
+      nodeRoutes.rigStart,
+      { schema: { body: StartInput, response: { 200: StartResult } } },
+      async (request) =>
+        bus.request(config.camera_id, 'rigStart', request.body, { timeoutMs, issuedBy: 'rest' }),
+    );
+    server.post(
+      nodeRoutes.rigStop,
+      { schema: { body: StopInput.default({}), response: { 200: StopResult } } },
+      async (request) =>
+        bus.request(config.camera_id, 'rigStop', request.body, { timeoutMs, issuedBy: 'rest' }),
+    );
+    server.get(nodeRoutes.recordings, { schema: { response: { 200: RecordingList } } }, async () =>
+      recordings(deps.disk),
+    );
+    server.post(
+      nodeRoutes.offload,
+      {
+        schema: {
+          body: z.object({ session_uid: SessionUid.optional() }).default({}),
+          response: { 202: z.object({ queued: z.int() }) },
+        },
+      },
+      async (request, reply) =>
+        reply
+          .code(202)
+          .send(
+            await bus.request(config.camera_id, 'offload', request.body, { timeoutMs, issuedBy: 'rest' }),
+          ),
+    );
+  };
+
+  return {
+    async start() {
+      app = await createHttpApp({ log, document: { title: `Touchline node ${config.camera_id}`, version } });
+      routes(app);
+      const note = (service: (typeof NODE_SERVICES)[number]) =>
+        bus.watchState(service, (node, state) => {
+          if (node === config.camera_id) Object.assign(seen, { [service]: state });
+        });
+      stops = [
+        ...NODE_SERVICES.map(note),
+        bus.watchStatus((node, found) => {
+          if (node !== config.camera_id) statuses.set(node, found);
+        }),
+        bus.watchAvailability((node, found) => availability.set(node, found)),
+        bus.watchSession((found) => {
+          session = found;
+        }),
+        clock.every(STATUS_INTERVAL_MS, 'node status', publish),
+      ];
+      const address = await app.listen({ host: config.api.host, port: config.api.port });
+      log.info({ address }, 'listening');
+      publish();
+    },
+    async stop() {
+      for (const stop of stops.splice(0)) stop();
+      if (app) await closeHttpApp(app);
+    },
+  };
+}
+
+/** All manifests of this node; those that cannot be read are named with the reason. */
+async function recordings(disk: Disk): Promise<RecordingList> {
+  const list: RecordingList = { recordings: [], unreadable: [] };
+  for (const { path } of await disk.list(nodeLayout.manifests)) {
+    if (!path.endsWith('.json')) continue;
+    try {
+      const manifest = parseOrThrow(
+        Manifest,
+        JSON.parse((await readText(disk, path)) ?? ''),
+        'invalid_manifest',
+        path,
+      );
+      list.recordings.push({ manifest_path: path, manifest });
+    } catch (error) {
+      if (!(error instanceof TouchlineError) && !(error instanceof SyntaxError)) throw error;
+      list.unreadable.push({ manifest_path: path, reason: error.message });
+    }
+  }
+  return list;
+}

@@ -61,6 +61,11 @@ export function masterUs(localUs: number, clock: Pick<ClockReading, 'offset_ms'>
   return clock.offset_ms === null ? null : localUs - Math.round(clock.offset_ms * 1000);
 }
 
+/** The local time at an instant of the manifest: master time where the offset was known, local otherwise. */
+export function localUs(manifestUs: number, clock: Pick<ClockReading, 'offset_ms'>): number {
+  return manifestUs + Math.round((clock.offset_ms ?? 0) * 1000);
+}
+
 /** Manifest 1.0 with our additions, from what was measured. */
 export function buildManifest(facts: RecordingFacts): TouchlineManifest {
   const { identity, journal, clock, firstFrame, tally, counts } = facts;

@@ -13,12 +13,13 @@ export interface TestPatternOptions {
   readonly clock: Clock;
 }
 
-/** A frame is dropped, as a sensor does, when the encoder is behind by this much. It covers the start of the encoder. */
-const ENCODER_BEHIND_SEC = 1;
+/** What the camera's own buffers hold: a frame that is not taken within this is lost. It also covers the encoder's start. */
+const BUFFERED_SEC = 1;
 
 /**
  * A moving picture whose frames carry the wall clock of their exposure (see `domain/clock-pattern`). It free-runs like
- * a camera: its phase is where it happened to start, and a frame that is late by a whole period is lost.
+ * a camera: exposures follow its own beat from where it happened to start, whether or not the machine is busy just then, and a
+ * frame that nobody takes before the buffers are full is lost.
  */
 export function testPattern(options: TestPatternOptions): Camera {
   const { width, height, fps, bitrateMbps, hueDeg, clock } = options;
@@ -61,15 +62,13 @@ export function testPattern(options: TestPatternOptions): Camera {
       const sensor = async (): Promise<void> => {
         const periodUs = 1e6 / fps;
         const originUs = clock.monoUs();
-        const frameBytes = CLOCK_PATTERN.widthPx * CLOCK_PATTERN.heightPx;
-        for (let n = 0; ; n++) {
-          await clock.sleepUntil(Math.round(originUs + n * periodUs), 'next exposure', control.signal);
-          const exposedUs = clock.monoUs();
-          // Exposures that were missed altogether are skipped: the time stamps show the gap.
-          n = Math.max(n, Math.floor((exposedUs - originUs) / periodUs));
-          if (stdin.writableLength > ENCODER_BEHIND_SEC * fps * frameBytes) continue;
-          if (stdin.destroyed) return;
-          stdin.write(matroskaFrame(exposedUs - originUs, picture(clock.wallUs())));
+        const bufferedBytes = BUFFERED_SEC * fps * CLOCK_PATTERN.widthPx * CLOCK_PATTERN.heightPx;
+        for (let n = 0; !stdin.destroyed; n++) {
+          const exposedUs = Math.round(originUs + n * periodUs);
+          await clock.sleepUntil(exposedUs, 'next exposure', control.signal);
+          const nowUs = clock.monoUs();
+          if (nowUs - exposedUs > BUFFERED_SEC * 1e6 || stdin.writableLength > bufferedBytes) continue;
+          stdin.write(matroskaFrame(exposedUs - originUs, picture(clock.wallUs() - (nowUs - exposedUs))));
           first.resolve(exposedUs);
         }
       };

@@ -87,7 +87,10 @@ export async function recover(
       bootId: journal.base.boot_id,
     },
     startAtUs,
-    startFrame: startFrameOf(firstFragments, initialisation.timescale, firstLocalUs, startAtUs, journal),
+    startFrame:
+      journal.part > 1
+        ? undefined
+        : startFrameOf(firstFragments, initialisation.timescale, firstLocalUs, startAtUs, journal),
     picture: { width: initialisation.width, height: initialisation.height },
     tally,
     leadingGap: undefined,

@@ -1,14 +1,27 @@
 import { TouchlineError } from '#contracts/errors.ts';
 import { nodeLayout, videoFileName } from '#contracts/layout.ts';
-import type { ClockReading, Gate, Journal, TimelineRow, TouchlineManifest } from '#contracts/manifest.ts';
-import { toWireTime } from '#contracts/time.ts';
+import {
+  type ClockReading,
+  type Gate,
+  type Journal,
+  Manifest,
+  type TimelineRow,
+  type TouchlineManifest,
+} from '#contracts/manifest.ts';
+import { fromWireTime, toWireTime } from '#contracts/time.ts';
 import type { Fragment } from '#domain/fmp4/fragments.ts';
 import { createCutter } from '#domain/recording/cut.ts';
-import { buildManifest, type Identity, masterUs, type RecordingFacts } from '#domain/recording/manifest.ts';
+import {
+  buildManifest,
+  type Identity,
+  localUs,
+  masterUs,
+  type RecordingFacts,
+} from '#domain/recording/manifest.ts';
 import { createTally, type Tally, type TallyGap } from '#domain/recording/tally.ts';
 import type { CameraMode } from '#ports/camera/camera.ts';
 import type { Clock } from '#ports/clock/clock.ts';
-import type { Disk, DiskFile } from '#ports/disk/disk.ts';
+import { type Disk, type DiskFile, readText } from '#ports/disk/disk.ts';
 import type { Pipeline, PipelineListener } from './pipeline.ts';
 import { createWriter, type Writer } from './writer.ts';
 
@@ -26,8 +39,8 @@ export interface PartOptions {
   readonly queueLimitBytes: number;
   readonly syncIntervalMs: number;
   readonly clockReading: () => ClockReading;
-  /** Missing time before this part, when another part ended there. */
-  readonly previousEnd: { readonly localUs: number; readonly reason: string } | undefined;
+  /** Why there is a part before this one. */
+  readonly gapReason: string;
   readonly encoderRestarts: number;
   readonly diskErrors: number;
   readonly onGap: (gap: TallyGap) => void;
@@ -57,7 +70,6 @@ export interface PartProgress {
 export interface FinishedPart {
   readonly manifest: TouchlineManifest;
   readonly manifestPath: string;
-  readonly endLocalUs: number;
 }
 
 const TIMELINE_INTERVAL_MS = 1000;
@@ -218,9 +230,9 @@ export function createPart(options: PartOptions): PartRecorder {
     for (const gap of tally?.add(fragment) ?? []) options.onGap(gap);
   };
 
-  /** The first exposure at or after the agreed start, and how much after. */
+  /** The first exposure at or after the agreed start, and how much after; a further part has none. */
   const noteStart = (fragment: Fragment, firstMonoUs: number): void => {
-    if (startFrame || !start || !pipeline) return;
+    if (startFrame || !start || !pipeline || identity.part > 1) return;
     const { timescale } = pipeline.initialisation;
     const at = start.monoUs;
     const exposures = fragment.times.map((time) => firstMonoUs + (time * 1e6) / timescale);
@@ -228,6 +240,22 @@ export function createPart(options: PartOptions): PartRecorder {
     const exposure = exposures[index];
     if (exposure !== undefined)
       startFrame = { index: (tally?.frames ?? 0) + index, skewMs: (exposure - at) / 1000 };
+  };
+
+  /** What is missing before the first frame: since the agreed start, or since the end of the part before. */
+  const leadingGap = async (opened: OpenFile): Promise<RecordingFacts['leadingGap']> => {
+    if (!start) return undefined;
+    let fromLocalUs = opened.firstLocalUs - Math.round(opened.firstMonoUs - start.monoUs);
+    let reason = 'the first frame came late';
+    if (identity.part > 1) {
+      // Read only now: after a crash the part before is described by recovery, while this one is being recorded.
+      const path = nodeLayout.manifest(folder, identity.sessionId, identity.cameraId, identity.part - 1);
+      const before = Manifest.safeParse(JSON.parse((await readText(disk, path)) ?? 'null'));
+      if (!before.success) return undefined;
+      fromLocalUs = localUs(fromWireTime(before.data.timing.end_time), opened.journal.clock);
+      reason = options.gapReason;
+    }
+    return opened.firstLocalUs - fromLocalUs > (1.5 * 1e6) / mode.fps ? { fromLocalUs, reason } : undefined;
   };
 
   return {
@@ -275,9 +303,6 @@ export function createPart(options: PartOptions): PartRecorder {
         .then(() => opened.timeline.close())
         .catch(reportTimeline);
       const { initialisation } = pipeline;
-      const frameUs = 1e6 / mode.fps;
-      const expectedLocalUs =
-        options.previousEnd?.localUs ?? opened.firstLocalUs - Math.round(opened.firstMonoUs - start.monoUs);
       const manifest = buildManifest({
         identity,
         journal: opened.journal,
@@ -291,13 +316,7 @@ export function createPart(options: PartOptions): PartRecorder {
         startFrame,
         picture: { width: initialisation.width, height: initialisation.height },
         tally,
-        leadingGap:
-          opened.firstLocalUs - expectedLocalUs > 1.5 * frameUs
-            ? {
-                fromLocalUs: expectedLocalUs,
-                reason: options.previousEnd?.reason ?? 'the first frame came late',
-              }
-            : undefined,
+        leadingGap: await leadingGap(opened),
         ...written,
         final,
         recovered: false,
@@ -311,7 +330,7 @@ export function createPart(options: PartOptions): PartRecorder {
       });
       await disk.replace(manifestPath, `${JSON.stringify(manifest, undefined, 2)}\n`);
       await disk.remove(opened.journalPath);
-      return { manifest, manifestPath, endLocalUs: opened.firstLocalUs + tally.durationUs };
+      return { manifest, manifestPath };
     },
   };
 }

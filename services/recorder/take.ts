@@ -58,7 +58,7 @@ export function startTake(options: TakeOptions): Take {
   let stopMonoUs: number | undefined;
   let current: PartRecorder | undefined;
   let currentPart = 0;
-  let previousEnd: PartOptions['previousEnd'];
+  const gapReason = 'the recorder was started again';
   const restarts = { encoder: 0, disk: 0 };
   let wasRecording = false;
   let final = false;
@@ -71,7 +71,7 @@ export function startTake(options: TakeOptions): Take {
       folder: place.folder,
       identity: { ...identity, part: place.part },
       source: camera.source,
-      previousEnd,
+      gapReason,
       encoderRestarts: restarts.encoder,
       diskErrors: restarts.disk,
       onDiskFault: (error) => {

@@ -1,19 +1,17 @@
 import { z } from 'zod';
 import { StartInput, StartResult, StopInput, StopResult } from '#contracts/commands.ts';
-import { parseOrThrow, TouchlineError } from '#contracts/errors.ts';
 import { nodeRoutes, RecordingList, RigView } from '#contracts/http-node.ts';
 import { type CameraId, SessionUid } from '#contracts/ids.ts';
-import { nodeLayout } from '#contracts/layout.ts';
-import { Manifest } from '#contracts/manifest.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import type { RigSession } from '#contracts/session.ts';
 import { type Availability, NodeStatus } from '#contracts/states.ts';
 import type { Clock } from '#ports/clock/clock.ts';
-import { type Disk, readText } from '#ports/disk/disk.ts';
+import type { Disk } from '#ports/disk/disk.ts';
 import type { Bus } from '#runtime/bus/bus.ts';
 import { closeHttpApp, createHttpApp, type HttpApp } from '#runtime/http-app.ts';
 import type { Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
+import { readManifests } from '#runtime/manifests.ts';
 import { NODE_SERVICES, nodeStatus, rigView, type Seen } from './status.ts';
 
 export interface ApiDeps {
@@ -80,9 +78,19 @@ export function createApi(deps: ApiDeps): Unit {
       async (request) =>
         bus.request(config.camera_id, 'rigStop', request.body, { timeoutMs, issuedBy: 'rest' }),
     );
-    server.get(nodeRoutes.recordings, { schema: { response: { 200: RecordingList } } }, async () =>
-      recordings(deps.disk),
-    );
+    server.get(nodeRoutes.recordings, { schema: { response: { 200: RecordingList } } }, async () => {
+      const { manifests, unreadable } = await readManifests(deps.disk);
+      return {
+        recordings: manifests.map(({ manifest, manifestPath }) => ({
+          manifest_path: manifestPath,
+          manifest,
+        })),
+        unreadable: unreadable.map(({ manifestPath, error }) => ({
+          manifest_path: manifestPath,
+          reason: error.message,
+        })),
+      };
+    });
     server.post(
       nodeRoutes.offload,
       {
@@ -128,25 +136,4 @@ export function createApi(deps: ApiDeps): Unit {
       if (app) await closeHttpApp(app);
     },
   };
-}
-
-/** All manifests of this node; those that cannot be read are named with the reason. */
-async function recordings(disk: Disk): Promise<RecordingList> {
-  const list: RecordingList = { recordings: [], unreadable: [] };
-  for (const { path } of await disk.list(nodeLayout.manifests)) {
-    if (!path.endsWith('.json')) continue;
-    try {
-      const manifest = parseOrThrow(
-        Manifest,
-        JSON.parse((await readText(disk, path)) ?? ''),
-        'invalid_manifest',
-        path,
-      );
-      list.recordings.push({ manifest_path: path, manifest });
-    } catch (error) {
-      if (!(error instanceof TouchlineError) && !(error instanceof SyntaxError)) throw error;
-      list.unreadable.push({ manifest_path: path, reason: error.message });
-    }
-  }
-  return list;
 }

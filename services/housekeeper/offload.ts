@@ -1,14 +1,14 @@
 import { TouchlineError } from '#contracts/errors.ts';
 import { nodeLayout } from '#contracts/layout.ts';
-import { TouchlineManifest } from '#contracts/manifest.ts';
+import type { TouchlineManifest } from '#contracts/manifest.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import type { OffloadItem } from '#contracts/states.ts';
 import { toWireTime } from '#contracts/time.ts';
 import { pauseBefore, worthRetrying } from '#domain/retry/upload-retry.ts';
 import type { Clock } from '#ports/clock/clock.ts';
-import { type Disk, readText } from '#ports/disk/disk.ts';
+import type { Disk } from '#ports/disk/disk.ts';
 import type { Logger } from '#runtime/logger.ts';
-import { readManifests } from './manifests.ts';
+import { readManifest, readManifests, writeManifest } from '#runtime/manifests.ts';
 import { hashOf } from './recovery.ts';
 import { confirm, upload } from './upload.ts';
 
@@ -97,15 +97,14 @@ export function createOffload(deps: OffloadDeps): Offload {
       throw new TouchlineError('checksum_mismatch', 'central holds other bytes than this node', {
         details: { expected: manifest.checksum.value, found: held.checksum_sha256 },
       });
-    const text = await readText(disk, path);
-    const latest = TouchlineManifest.parse(JSON.parse(text ?? '{}'));
-    if (latest.touchline.final !== manifest.touchline.final)
+    const latest = await readManifest(disk, path);
+    if (latest?.touchline.final !== manifest.touchline.final)
       throw new TouchlineError('conflict', 'the manifest changed while its file was being sent: sent again');
     const done = {
       ...latest,
       touchline: { ...latest.touchline, offloaded: true, offloaded_at: toWireTime(clock.wallUs()) },
     };
-    await disk.replace(path, `${JSON.stringify(done, undefined, 2)}\n`);
+    await writeManifest(disk, { manifest: done, manifestPath: path });
     update(entry, { state: 'offloaded', sent_bytes: manifest.file.size_bytes, error: null });
     log.info(
       { session: manifest.recording.session_id, session_uid, part: manifest.touchline.part },
@@ -151,7 +150,7 @@ export function createOffload(deps: OffloadDeps): Offload {
   return {
     async enqueue(sessionUid) {
       const { manifests, unreadable } = await readManifests(disk);
-      for (const error of unreadable) log.error({ err: error }, error.message);
+      for (const { error } of unreadable) log.error({ err: error }, error.message);
       for (const { manifest, manifestPath: path } of manifests) {
         if (manifest.touchline.offloaded) continue;
         if (sessionUid !== undefined && manifest.touchline.session_uid !== sessionUid) continue;

@@ -1,17 +1,13 @@
 import { createHash } from 'node:crypto';
 import { TouchlineError } from '#contracts/errors.ts';
 import { nodeLayout } from '#contracts/layout.ts';
-import { Journal, type TouchlineManifest } from '#contracts/manifest.ts';
+import { Journal } from '#contracts/manifest.ts';
 import { fromWireTime } from '#contracts/time.ts';
 import { type Fragment, fragmentReader, type Initialisation } from '#domain/fmp4/fragments.ts';
 import { buildManifest } from '#domain/recording/manifest.ts';
 import { createTally, type Tally } from '#domain/recording/tally.ts';
 import { type Disk, readText } from '#ports/disk/disk.ts';
-
-export interface Recovered {
-  readonly manifest: TouchlineManifest;
-  readonly manifestPath: string;
-}
+import { type ManifestOnDisk, writeManifest } from '#runtime/manifests.ts';
 
 /** A file that a crash or power loss left without its manifest. */
 export interface Unfinished {
@@ -53,7 +49,7 @@ export async function recover(
   disk: Disk,
   { journal, journalPath, folder }: Unfinished,
   final: boolean,
-): Promise<Recovered | undefined> {
+): Promise<ManifestOnDisk | undefined> {
   const identity = {
     sessionId: journal.session_id,
     sessionUid: journal.session_uid,
@@ -102,7 +98,7 @@ export async function recover(
     timeline: nodeLayout.timelineName(journal.session_id, journal.camera_id, journal.part),
     counts: { encoderRestarts: 0, diskErrors: 0, clockSteps: 0 },
   });
-  await disk.replace(manifestPath, `${JSON.stringify(manifest, undefined, 2)}\n`);
+  await writeManifest(disk, { manifest, manifestPath });
   await disk.remove(journalPath);
   return { manifest, manifestPath };
 }

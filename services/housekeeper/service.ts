@@ -8,7 +8,7 @@ import type { Disk } from '#ports/disk/disk.ts';
 import type { Bus } from '#runtime/bus/bus.ts';
 import type { Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
-import { lastPartsOf } from './manifests.ts';
+import { lastPartsOf, writeManifest } from '#runtime/manifests.ts';
 import { createOffload, type Offload } from './offload.ts';
 import { findUnfinished, recover } from './recovery.ts';
 
@@ -79,7 +79,7 @@ export function createHousekeeper(deps: HousekeeperDeps): Unit {
         ...manifest,
         touchline: { ...manifest.touchline, final: true, offloaded: false, offloaded_at: null },
       };
-      await disk.replace(manifestPath, `${JSON.stringify(final, undefined, 2)}\n`);
+      await writeManifest(disk, { manifest: final, manifestPath });
       announce(final, manifestPath);
     }
   };

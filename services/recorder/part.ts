@@ -1,13 +1,6 @@
 import { TouchlineError } from '#contracts/errors.ts';
 import { nodeLayout, videoFileName } from '#contracts/layout.ts';
-import {
-  type ClockReading,
-  type Gate,
-  type Journal,
-  Manifest,
-  type TimelineRow,
-  type TouchlineManifest,
-} from '#contracts/manifest.ts';
+import type { ClockReading, Gate, Journal, TimelineRow, TouchlineManifest } from '#contracts/manifest.ts';
 import { fromWireTime, toWireTime } from '#contracts/time.ts';
 import type { Fragment } from '#domain/fmp4/fragments.ts';
 import { createCutter } from '#domain/recording/cut.ts';
@@ -21,7 +14,8 @@ import {
 import { createTally, type Tally, type TallyGap } from '#domain/recording/tally.ts';
 import type { CameraMode } from '#ports/camera/camera.ts';
 import type { Clock } from '#ports/clock/clock.ts';
-import { type Disk, type DiskFile, readText } from '#ports/disk/disk.ts';
+import type { Disk, DiskFile } from '#ports/disk/disk.ts';
+import { readManifest, writeManifest } from '#runtime/manifests.ts';
 import type { Pipeline, PipelineListener } from './pipeline.ts';
 import { createWriter, type Writer } from './writer.ts';
 
@@ -250,9 +244,9 @@ export function createPart(options: PartOptions): PartRecorder {
     if (identity.part > 1) {
       // Read only now: after a crash the part before is described by recovery, while this one is being recorded.
       const path = nodeLayout.manifest(folder, identity.sessionId, identity.cameraId, identity.part - 1);
-      const before = Manifest.safeParse(JSON.parse((await readText(disk, path)) ?? 'null'));
-      if (!before.success) return undefined;
-      fromLocalUs = localUs(fromWireTime(before.data.timing.end_time), opened.journal.clock);
+      const before = await readManifest(disk, path);
+      if (!before) return undefined;
+      fromLocalUs = localUs(fromWireTime(before.timing.end_time), opened.journal.clock);
       reason = options.gapReason;
     }
     return opened.firstLocalUs - fromLocalUs > (1.5 * 1e6) / mode.fps ? { fromLocalUs, reason } : undefined;
@@ -328,7 +322,7 @@ export function createPart(options: PartOptions): PartRecorder {
           clockSteps: 0,
         },
       });
-      await disk.replace(manifestPath, `${JSON.stringify(manifest, undefined, 2)}\n`);
+      await writeManifest(disk, { manifest, manifestPath });
       await disk.remove(opened.journalPath);
       return { manifest, manifestPath };
     },

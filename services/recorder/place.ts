@@ -1,7 +1,8 @@
 import type { CameraId, SessionId, SessionUid } from '#contracts/ids.ts';
 import { nodeLayout, sessionFolder } from '#contracts/layout.ts';
-import { Journal, Manifest } from '#contracts/manifest.ts';
+import { Journal } from '#contracts/manifest.ts';
 import { type Disk, readText } from '#ports/disk/disk.ts';
+import { readManifests } from '#runtime/manifests.ts';
 
 /** Where the next file of a session goes: its folder, and the number of the part. */
 export interface Place {
@@ -45,11 +46,10 @@ async function partsIn(disk: Disk, folder: string, cameraId: CameraId): Promise<
     const journal = Journal.safeParse(parseJson(await readText(disk, path)));
     parts.push({ uid: journal.data?.session_uid, part: journal.data?.part ?? 0 });
   }
-  for (const { path } of await disk.list(nodeLayout.manifestFolder(folder, cameraId))) {
-    if (!path.endsWith('.json')) continue;
-    const manifest = Manifest.safeParse(parseJson(await readText(disk, path)));
-    parts.push({ uid: manifest.data?.touchline?.session_uid, part: manifest.data?.touchline?.part ?? 0 });
-  }
+  const { manifests, unreadable } = await readManifests(disk, nodeLayout.manifestFolder(folder, cameraId));
+  for (const { manifest } of manifests)
+    parts.push({ uid: manifest.touchline.session_uid, part: manifest.touchline.part });
+  for (const _ of unreadable) parts.push({ uid: undefined, part: 0 });
   if (parts.length === 0 && videos.length > 0) parts.push({ uid: undefined, part: 0 });
   return parts;
 }

@@ -58,7 +58,7 @@ export function startTake(options: TakeOptions): Take {
   let stopMonoUs: number | undefined;
   let current: PartRecorder | undefined;
   let currentPart = 0;
-  const gapReason = 'the recorder was started again';
+  let gapReason = 'the recorder was started again';
   const restarts = { encoder: 0, disk: 0 };
   let wasRecording = false;
   let final = false;
@@ -133,11 +133,7 @@ export function startTake(options: TakeOptions): Take {
     }
     await finished;
     if (diskFailed) restarts.disk++;
-    if (outcome)
-      previousEnd = {
-        localUs: outcome.endLocalUs,
-        reason: diskFailed ? 'the disk failed' : 'the camera failed',
-      };
+    gapReason = diskFailed ? 'the disk failed' : 'the camera failed';
     return outcome !== undefined;
   };
 

@@ -1,9 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { SOFTWARE_VERSION } from '#runtime/version.ts';
+import { buildCommand } from './commands/build.ts';
 import { checkCommand } from './commands/check.ts';
 import { configCommand } from './commands/config.ts';
+import { demoCommand } from './commands/demo.ts';
 import { exerciseCommand } from './commands/exercise.ts';
+import { nodeCommand, serverCommand } from './commands/service.ts';
 import { testCommand } from './commands/test.ts';
+import { Interrupted } from './interrupt.ts';
 import { type Shell, tellFailure } from './shell.ts';
 
 /** Runs one command line (without program and script). Failures are told on stderr and set the exit code. */
@@ -15,6 +19,7 @@ export async function runCommandLine(shell: Shell, argv: readonly string[]): Pro
     .showHelpAfterError('Type ./touchline help to see all commands.')
     .addHelpText('after', EXAMPLES);
   const commands = [
+    demoCommand(shell),
     testCommand(shell),
     exerciseCommand(
       shell,
@@ -28,7 +33,10 @@ export async function runCommandLine(shell: Shell, argv: readonly string[]): Pro
       'measure',
       'Runs what is in test/bench and prints the figures that this machine gives.',
     ),
+    nodeCommand(shell),
+    serverCommand(shell),
     configCommand(shell),
+    buildCommand(shell),
     checkCommand(shell),
   ];
   for (const command of [program, ...commands]) inherit(command, shell);
@@ -36,7 +44,7 @@ export async function runCommandLine(shell: Shell, argv: readonly string[]): Pro
   try {
     await program.parseAsync(argv.length === 0 ? ['help'] : [...argv], { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError) shell.exit(error.exitCode);
+    if (error instanceof CommanderError || error instanceof Interrupted) shell.exit(error.exitCode);
     else {
       tellFailure(shell, error);
       shell.exit(1);

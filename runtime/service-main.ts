@@ -1,7 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { z } from 'zod';
 import { TouchlineError } from '#contracts/errors.ts';
-import { type LoadedConfig, loadConfig } from './config.ts';
+import { loadConfig } from './config.ts';
 import { runUntilSignal, type Unit } from './lifecycle.ts';
 import { createLogger, type Logger, type LogLevel } from './logger.ts';
 import { SOFTWARE_VERSION } from './version.ts';
@@ -21,11 +21,18 @@ const USAGE = `--config FILE             YAML configuration
 --log-file FILE           log there instead of stderr
 --until-stdin-closes      end when stdin does: whoever started this is gone`;
 
-export interface ServiceMain<S extends z.ZodType<{ log_level: LogLevel }>> {
+export interface ServiceOptions {
+  readonly config?: string | undefined;
+  readonly set?: readonly string[] | undefined;
+  readonly logFile?: string | undefined;
+  readonly untilStdinCloses?: boolean | undefined;
+}
+
+type ServiceSchema = z.ZodType<{ log_level: LogLevel }>;
+
+interface ServiceParts<S extends ServiceSchema> {
   /** Name of the service, as in `SERVICES`. */
   readonly name: string;
-  /** Arguments without program and script. */
-  readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly schema: S;
   readonly create: (parts: { config: z.output<S>; log: Logger; version: string }) => Unit;
@@ -34,33 +41,43 @@ export interface ServiceMain<S extends z.ZodType<{ log_level: LogLevel }>> {
 /**
  * Runs one service as a process: arguments, configuration, log, then until a signal. What is wrong with arguments
  * or configuration goes to stderr in words, with exit code 2; a service that fails to start ends with 1.
+ * `argv` are the arguments without program and script.
  */
-export async function runService<S extends z.ZodType<{ log_level: LogLevel }>>(
-  main: ServiceMain<S>,
+export async function runService<S extends ServiceSchema>(
+  main: ServiceParts<S> & { readonly argv: readonly string[] },
 ): Promise<void> {
-  let values: ReturnType<typeof readArguments>;
-  let loaded: LoadedConfig<z.output<S>>;
   try {
-    values = readArguments(main.argv);
+    const values = readArguments(main.argv);
     if (values.help || values.version) {
       process.stdout.write(values.help ? `touchline ${main.name}\n\n${USAGE}\n` : `${SOFTWARE_VERSION}\n`);
       return;
     }
-    loaded = loadConfig(main.schema, { file: values.config, env: main.env, flags: values.set });
+    await startService(main, {
+      config: values.config,
+      set: values.set,
+      logFile: values['log-file'],
+      untilStdinCloses: values['until-stdin-closes'],
+    });
   } catch (error) {
     if (!(error instanceof TouchlineError)) throw error;
     process.stderr.write(`${main.name} does not start.\n${error.message}\n${error.remedy}\n`);
     process.exitCode = 2;
-    return;
   }
-  const { config } = loaded;
-  const log = createLogger({ name: main.name, level: config.log_level, file: values['log-file'] });
+}
+
+/** The same with options that are read already. Throws `configuration_invalid` before anything starts. */
+export async function startService<S extends ServiceSchema>(
+  main: ServiceParts<S>,
+  options: ServiceOptions,
+): Promise<void> {
+  const { config } = loadConfig(main.schema, { file: options.config, env: main.env, flags: options.set });
+  const log = createLogger({ name: main.name, level: config.log_level, file: options.logFile });
   const unit = main.create({ config, log, version: SOFTWARE_VERSION });
-  await runUntilSignal(unit, log, values['until-stdin-closes'] ? untilStdinCloses() : undefined);
+  await runUntilSignal(unit, log, options.untilStdinCloses ? untilStdinCloses() : undefined);
 }
 
 /** Aborts when stdin ends: the pipe that a parent holds closes even when the parent is killed. */
-export function untilStdinCloses(): AbortSignal {
+function untilStdinCloses(): AbortSignal {
   const control = new AbortController();
   const end = (): void => control.abort(new Error('whoever started this is gone'));
   process.stdin.once('end', end).once('close', end).once('error', end);

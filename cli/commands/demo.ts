@@ -1,0 +1,120 @@
+import { existsSync, globSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { builtBundles } from '../bundles.ts';
+import { notices, showLive } from '../demo/live.ts';
+import { type DemoResult, recordOnce } from '../demo/once.ts';
+import { type DemoPlace, makePlace } from '../demo/place.ts';
+import { readSources } from '../demo/sources.ts';
+import { demoSystem } from '../demo/system.ts';
+import { onInterrupt } from '../interrupt.ts';
+import { ensurePrograms, NEEDS } from '../prerequisites.ts';
+import { type Shell, say } from '../shell.ts';
+
+interface Options {
+  once?: true;
+  seconds: number;
+  json?: true;
+  out?: string;
+  source: string[];
+  bundles?: true;
+}
+
+export function demoCommand(shell: Shell): Command {
+  return new Command('demo')
+    .summary('three simulated cameras and a central server on this machine')
+    .description(
+      'Starts three camera nodes (moving test pictures, or video files) and a central server on free loopback ports,\n' +
+        'and shows them live. Nothing outside the demo directory and nothing on the network is touched.',
+    )
+    .option('--once', 'record, bring the files home, stitch, print what came of it, and end')
+    .option('--seconds <n>', 'with --once: how long to record', seconds, 20)
+    .option('--json', 'with --once: one JSON object on stdout, and nothing else')
+    .option('--out <dir>', 'demo directory; a temporary one when left out')
+    .option(
+      '--source <camera=file>',
+      'a video file instead of the test picture; may be repeated',
+      collect,
+      [],
+    )
+    .option('--bundles', 'run the built bundles, one process per service, as on a device')
+    .addHelpText('after', HELP)
+    .action((options: Options) => demo(shell, options));
+}
+
+async function demo(shell: Shell, options: Options): Promise<void> {
+  const interrupt = onInterrupt();
+  try {
+    await ensurePrograms(shell, NEEDS.demo);
+    const sources = await readSources(options.source, shell.cwd, interrupt.signal);
+    const bundles = options.bundles ? await builtBundles(shell) : undefined;
+    const out = options.out === undefined ? undefined : resolve(shell.cwd, options.out);
+    const place = await makePlace({ out, sources });
+    const interactive = !options.once && shell.stdout.isTTY === true;
+    const told = notices(interactive ? undefined : (line) => say(shell, line));
+    const system = demoSystem(shell, place, bundles, told.add);
+    let result: DemoResult | undefined;
+    try {
+      system.start();
+      if (options.once)
+        result = await recordOnce(system, options.seconds, interrupt.signal, (line) => say(shell, line));
+      else await showLive(shell, system, told, interrupt.signal);
+    } catch (error) {
+      say(shell, `Files and logs: ${place.directory}`);
+      throw error;
+    } finally {
+      say(shell, 'stopping …');
+      await system.stop();
+    }
+    if (result === undefined) forgetWhenEmpty(shell, place, out === undefined);
+    else shell.stdout.write(options.json ? `${JSON.stringify(result)}\n` : summary(result, place));
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+/** A temporary demo in which nothing was recorded leaves nothing behind. */
+function forgetWhenEmpty(shell: Shell, place: DemoPlace, temporary: boolean): void {
+  const recorded = globSync('nodes/*/recordings/**/*.mp4', { cwd: place.directory }).length > 0;
+  if (temporary && !recorded) rmSync(place.directory, { recursive: true, force: true });
+  if (existsSync(place.directory)) say(shell, `Files and logs: ${place.directory}`);
+}
+
+function summary(result: DemoResult, place: DemoPlace): string {
+  const { panorama, recordings, start_skew_ms, timings } = result;
+  const skew = start_skew_ms === null ? 'unknown' : `${start_skew_ms} ms`;
+  return [
+    `${result.session_id}`,
+    ...recordings.map(
+      ({ camera_id, duration_sec, frames, dropped_frames, offloaded, file }) =>
+        `  ${camera_id}  ${duration_sec.toFixed(2)} s  ${frames} frames  ${dropped_frames} dropped  ${offloaded ? 'offloaded' : 'not offloaded'}  ${file}`,
+    ),
+    `  panorama ${panorama.width}x${panorama.height}  ${panorama.duration_sec.toFixed(2)} s  ${panorama.calibrated ? 'calibrated' : 'side by side, not calibrated'}  ${panorama.file}`,
+    `  first frames after the agreed start: spread ${skew}`,
+    `  ${Object.entries(timings)
+      .map(([name, value]) => `${name.replace(/_sec$/, '').replaceAll('_', ' ')} ${value} s`)
+      .join(', ')}`,
+    `Files and logs: ${place.directory}`,
+    '',
+  ].join('\n');
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 1 || value > 10_800)
+    throw new InvalidArgumentError('must be a number from 1 to 10800.');
+  return value;
+}
+
+function collect(value: string, all: string[]): string[] {
+  return [...all, value];
+}
+
+const HELP = `
+Examples:
+  ./touchline demo                                        live; s starts, x stops, q quits
+  ./touchline demo --once --seconds 20                    the whole way, once
+  ./touchline demo --once --json --out /tmp/d > r.json    for scripts
+  ./touchline demo --source CAM_L=left.mp4 --source CAM_C=center.mp4 --source CAM_R=right.mp4
+
+The directory holds nodes/CAM_L/… (what is on a camera), central/… (what is on the server), config/ and logs/.`;

@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLogUpdate } from 'log-update';
+import { TouchlineError } from '#contracts/errors.ts';
+import type { RigView } from '#contracts/http-node.ts';
+import type { Shell } from '../shell.ts';
+import type { DemoSystem } from './system.ts';
+import { nextSteps, renderChanges, renderLive, type Snapshot } from './view.ts';
+
+const REFRESH_MS = 500;
+const NOTICES_SHOWN = 4;
+const CTRL_C = '\u0003';
+
+/** Lines about what happened besides: a child that ended, a start that was refused. */
+export interface Notices {
+  add(line: string): void;
+  readonly lines: readonly string[];
+}
+
+export function notices(print?: (line: string) => void): Notices {
+  const lines: string[] = [];
+  return {
+    add(line) {
+      print?.(line);
+      lines.push(line);
+      if (lines.length > NOTICES_SHOWN) lines.shift();
+    },
+    lines,
+  };
+}
+
+/** Shows the running system until `signal` aborts or somebody types `q`. A terminal gets a view, anything else lines. */
+export async function showLive(
+  shell: Shell,
+  system: DemoSystem,
+  told: Notices,
+  signal: AbortSignal,
+): Promise<void> {
+  const quit = new AbortController();
+  const until = AbortSignal.any([signal, quit.signal]);
+  const interactive = shell.stdout.isTTY === true;
+  const update = createLogUpdate(shell.stdout);
+  const seen = new Map<string, string>();
+  const stopKeys = listenForKeys(shell, {
+    s: () => drive('start', () => system.master.start({}, until)),
+    x: () => drive('stop', () => system.master.stop({}, until)),
+    q: () => quit.abort(),
+    [CTRL_C]: () => quit.abort(),
+  });
+
+  const drive = (what: string, command: () => Promise<{ session_id: string }>): void => {
+    told.add(`${what} …`);
+    command()
+      .then(({ session_id }) => told.add(`${what}: ${session_id}`))
+      .catch((error: unknown) => {
+        if (!until.aborted) told.add(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      });
+  };
+
+  const show = (snapshot: Snapshot): void => {
+    if (interactive) {
+      const keys = stopKeys === undefined ? 'Ctrl-C quit' : 's start   x stop   q quit';
+      update(
+        ['', ...renderLive(snapshot), '', ...told.lines, keys, '', ...nextSteps(system.place)].join('\n'),
+      );
+      return;
+    }
+    for (const [about, line] of renderChanges(snapshot)) {
+      if (seen.get(about) === line) continue;
+      seen.set(about, line);
+      shell.stdout.write(`${line}\n`);
+    }
+  };
+
+  if (!interactive) shell.stdout.write(`${nextSteps(system.place).join('\n')}\n`);
+  try {
+    while (!until.aborted) {
+      show(await look(system, until));
+      await sleep(REFRESH_MS, undefined, { signal: until });
+    }
+  } catch (error) {
+    if (!until.aborted) throw error;
+  } finally {
+    stopKeys?.();
+    if (interactive) update.done();
+  }
+}
+
+/** Asks the master's node, another when it is silent, and central. */
+async function look(system: DemoSystem, signal: AbortSignal): Promise<Snapshot> {
+  const cameras = system.place.nodes.map((node) => node.cameraId);
+  const [view, health, list] = await Promise.all([
+    firstView(system, signal),
+    quiet(system.central.health(signal), signal),
+    quiet(system.central.sessions(signal), signal),
+  ]);
+  return { cameras, view, health, sessions: list?.sessions ?? [] };
+}
+
+async function firstView(system: DemoSystem, signal: AbortSignal): Promise<RigView | undefined> {
+  for (const client of [system.master, ...system.nodes.values()]) {
+    const view = await quiet(client.rig(signal), signal);
+    if (view !== undefined) return view;
+  }
+  return undefined;
+}
+
+/** Silence and errors of a service are shown as such; only our own end ends the view. */
+async function quiet<T>(answer: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof TouchlineError) return undefined;
+    throw error;
+  }
+}
+
+function listenForKeys(shell: Shell, keys: Record<string, () => void>): (() => void) | undefined {
+  const { stdin } = shell;
+  if (!stdin.isTTY || shell.stdout.isTTY !== true) return undefined;
+  const onData = (chunk: Buffer | string): void => {
+    for (const key of chunk.toString()) keys[key]?.();
+  };
+  stdin.setRawMode?.(true);
+  stdin.on('data', onData);
+  return () => {
+    stdin.off('data', onData);
+    stdin.setRawMode?.(false);
+    stdin.pause();
+  };
+}

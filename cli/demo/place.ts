@@ -1,0 +1,113 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import type { z } from 'zod';
+import type { CameraId } from '#contracts/ids.ts';
+import type { NodeConfig } from '#contracts/node-config.ts';
+import type { ServerConfig } from '#contracts/server-config.ts';
+import { freePorts } from './free-ports.ts';
+import { DEMO_CAMERAS, type DemoSources } from './sources.ts';
+
+const HOST = '127.0.0.1';
+export const DEMO_RIG = 'demo';
+/** The demo's clock master; also the node that the demo talks to first. */
+export const DEMO_MASTER: CameraId = 'CAM_C';
+
+export interface DemoNode {
+  readonly cameraId: CameraId;
+  readonly configFile: string;
+  readonly logFile: string;
+  readonly apiUrl: string;
+  readonly brokerPort: number;
+  /** Recordings and manifests of this node, as on its disk. */
+  readonly storage: string;
+  readonly runtimeDir: string;
+}
+
+/** Where a demo lives: files below one directory, sockets in a short one of their own. */
+export interface DemoPlace {
+  readonly directory: string;
+  readonly nodes: readonly DemoNode[];
+  readonly central: { readonly configFile: string; readonly logFile: string; readonly url: string };
+  /** Removes the sockets. */
+  leave(): void;
+}
+
+/**
+ * Makes a demo's directory and writes the configurations of three nodes and a central server, on free loopback ports.
+ * `out` is used as it is; without it a temporary directory is made.
+ */
+export async function makePlace(options: {
+  out?: string | undefined;
+  sources: DemoSources;
+}): Promise<DemoPlace> {
+  const directory =
+    options.out === undefined ? mkdtempSync(join(tmpdir(), 'touchline-')) : resolve(options.out);
+  // The path of a Unix socket has 107 bytes at most, and a demo directory may lie deep.
+  const sockets = mkdtempSync(join(tmpdir(), 'tl-'));
+  const [serverPort = 0, centralBrokerPort = 0, ...ports] = await freePorts(2 + 2 * DEMO_CAMERAS.length);
+  const url = `http://${HOST}:${serverPort}`;
+  for (const name of ['config', 'logs', 'nodes', 'central'])
+    mkdirSync(join(directory, name), { recursive: true });
+
+  const nodes = DEMO_CAMERAS.map(({ id }, n) => ({
+    cameraId: id,
+    configFile: join(directory, 'config', `${id}.yml`),
+    logFile: join(directory, 'logs', `${id}.log`),
+    brokerPort: ports[2 * n] ?? 0,
+    apiPort: ports[2 * n + 1] ?? 0,
+    apiUrl: `http://${HOST}:${ports[2 * n + 1]}`,
+    storage: join(directory, 'nodes', id),
+    runtimeDir: join(sockets, id),
+  }));
+  DEMO_CAMERAS.forEach(({ id, position, hueDeg }, n) => {
+    const node = nodes[n];
+    if (node === undefined) return;
+    const source = options.sources.get(id);
+    for (const folder of [node.storage, node.runtimeDir]) mkdirSync(folder, { recursive: true });
+    const config: z.input<typeof NodeConfig> = {
+      version: 1,
+      rig: DEMO_RIG,
+      camera_id: id,
+      position,
+      storage: { path: node.storage },
+      camera:
+        source === undefined ? { source: 'test-pattern', hue_deg: hueDeg } : { source: 'file', path: source },
+      // A developer's disk is often fuller than a camera's should be, and a demo is short.
+      recording: { expected_duration_min: 5, free_warn_percent: 2, free_block_percent: 1 },
+      sync: { master: DEMO_MASTER },
+      broker: {
+        port: node.brokerPort,
+        peers: nodes
+          .filter((other) => other !== node)
+          .map((other) => ({ camera_id: other.cameraId, host: HOST, port: other.brokerPort })),
+        central: { host: HOST, port: centralBrokerPort },
+      },
+      api: { port: node.apiPort },
+      offload: { server_url: url, auto_upload: true, upload_on_record_stop: true, retry_delay_sec: 1 },
+      runtime_dir: node.runtimeDir,
+      state_dir: join(directory, 'state', id),
+    };
+    writeConfig(node.configFile, config);
+  });
+
+  const central = {
+    configFile: join(directory, 'config', 'central.yml'),
+    logFile: join(directory, 'logs', 'central.log'),
+    url,
+  };
+  const config: z.input<typeof ServerConfig> = {
+    version: 1,
+    server: { host: HOST, port: serverPort },
+    broker: { host: HOST, port: centralBrokerPort },
+    storage: { root: join(directory, 'central'), min_free_space_gb: 1 },
+    processing: { output_preset: 'veryfast' },
+  };
+  writeConfig(central.configFile, config);
+  return { directory, nodes, central, leave: () => rmSync(sockets, { recursive: true, force: true }) };
+}
+
+function writeConfig(file: string, config: object): void {
+  writeFileSync(file, `# Written by ./touchline demo\n${stringify(config)}`);
+}

@@ -1,0 +1,47 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { TouchlineError } from '#contracts/errors.ts';
+import { probeFilm } from '#ports/camera/file.ts';
+
+/** The cameras of the demo, in the order people see them. */
+export const DEMO_CAMERAS = [
+  { id: 'CAM_L', position: 'left', hueDeg: 0 },
+  { id: 'CAM_C', position: 'center', hueDeg: 120 },
+  { id: 'CAM_R', position: 'right', hueDeg: 240 },
+] as const;
+
+export type DemoCameraId = (typeof DEMO_CAMERAS)[number]['id'];
+export type DemoSources = ReadonlyMap<DemoCameraId, string>;
+
+/**
+ * `CAM_L=FILE` … as files that exist and are videos, absolute. Throws `invalid_field`, `not_found` or
+ * `source_not_video` before anything was started.
+ */
+export async function readSources(
+  texts: readonly string[],
+  cwd: string,
+  signal: AbortSignal,
+): Promise<DemoSources> {
+  const sources = new Map<DemoCameraId, string>();
+  for (const text of texts) {
+    const equals = text.indexOf('=');
+    const id = DEMO_CAMERAS.find((camera) => camera.id === text.slice(0, equals))?.id;
+    if (equals < 1 || text.length === equals + 1) throw wrong(text, 'must look like CAM_L=FILE');
+    if (id === undefined)
+      throw wrong(
+        text,
+        `there is no such camera; the demo has ${DEMO_CAMERAS.map((camera) => camera.id).join(', ')}`,
+      );
+    if (sources.has(id)) throw wrong(text, `${id} has a file already`);
+    const path = resolve(cwd, text.slice(equals + 1));
+    if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+      throw new TouchlineError('not_found', `--source ${text}: there is no file ${path}`);
+    sources.set(id, path);
+  }
+  for (const path of sources.values()) await probeFilm(path, 8, signal);
+  return sources;
+}
+
+function wrong(text: string, why: string): TouchlineError {
+  return new TouchlineError('invalid_field', `--source ${text}: ${why}`, { field: 'source' });
+}

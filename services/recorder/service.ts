@@ -5,7 +5,7 @@ import type { Gate } from '#contracts/manifest.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import type { RigSession, SessionState } from '#contracts/session.ts';
 import { fromWireTime, toWireTime } from '#contracts/time.ts';
-import { gatesOpen, startGates } from '#domain/gates/gates.ts';
+import { gatesOpen } from '#domain/gates/gates.ts';
 import { nextState, type SessionEvent } from '#domain/session/machine.ts';
 import type { Camera, CameraMode } from '#ports/camera/camera.ts';
 import type { Clock } from '#ports/clock/clock.ts';
@@ -13,6 +13,7 @@ import type { Disk } from '#ports/disk/disk.ts';
 import type { Bus } from '#runtime/bus/bus.ts';
 import type { Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
+import { createDevices } from './devices.ts';
 import { asDiskError } from './part.ts';
 import { watchRigClock } from './rig-clock.ts';
 import { startTake, type Take } from './take.ts';
@@ -35,27 +36,16 @@ const STATE_INTERVAL_MS = 500;
 /** Faults that came from a running session are shown until it ends, the rest until the next check. */
 const FAULTS_KEPT = 20;
 
-/** Camera and disk as last looked at. */
-interface Devices {
-  readonly mode: CameraMode | undefined;
-  readonly cameraReason: string | null;
-  readonly space: { freeBytes: number; totalBytes: number } | undefined;
-  readonly diskReason: string | null;
-}
-
 export function createRecorder(deps: RecorderDeps): Unit {
   const { config, clock, disk, camera, bus, log, version } = deps;
   const control = new AbortController();
   const rigClock = { current: undefined as ReturnType<typeof watchRigClock> | undefined };
   let state: SessionState = 'idle';
   let take: Take | undefined;
-  let preparation: { rank: number; gates: Gate[]; maxDurationSec: number; giveUp: () => void } | undefined;
-  let devices: Devices = {
-    mode: undefined,
-    cameraReason: 'not looked at yet',
-    space: undefined,
-    diskReason: 'not looked at yet',
-  };
+  let preparation: { rank: number; gates: Gate[]; maxDurationSec: number } | undefined;
+  /** Aborts when the take that is open now is over. */
+  let over = new AbortController();
+  const devices = createDevices(camera, disk, config);
   let faults: TouchlineError[] = [];
   let rigSession: RigSession | undefined;
   /** Sessions that ended here by themselves or by a command to this node: their record does not bring them back. */
@@ -79,64 +69,16 @@ export function createRecorder(deps: RecorderDeps): Unit {
     publish();
   };
 
-  const look = async (): Promise<Devices> => {
-    const [mode, space] = await Promise.all([
-      camera.probe(control.signal).catch((error: unknown) => asReason(error)),
-      disk.space().catch((error: unknown) => asDiskError(error).message),
-    ]);
-    devices = {
-      mode: typeof mode === 'string' ? undefined : mode,
-      cameraReason: typeof mode === 'string' ? mode : null,
-      space: typeof space === 'string' ? undefined : space,
-      diskReason: typeof space === 'string' ? space : null,
-    };
-    return devices;
-  };
-
-  const gates = (): Gate[] =>
-    startGates(
-      {
-        camera: { present: devices.mode !== undefined, reason: devices.cameraReason },
-        disk: {
-          present: devices.space !== undefined,
-          reason: devices.diskReason,
-          freeBytes: devices.space?.freeBytes ?? null,
-          totalBytes: devices.space?.totalBytes ?? null,
-        },
-        clock: rig().reading(),
-        bitrateMbps: devices.mode?.bitrateMbps ?? 0,
-      },
-      {
-        expectedDurationMin: config.recording.expected_duration_min,
-        freeWarnPercent: config.recording.free_warn_percent,
-        freeBlockPercent: config.recording.free_block_percent,
-      },
-    );
+  const gates = (): Gate[] => devices.gates(rig().reading());
 
   const publish = (): void => {
     const recording = take?.progress() ?? null;
-    const { mode, space } = devices;
     bus.setState('recorder', {
       boot_id: clock.bootId,
       state,
       recording,
       session_uid: take?.sessionUid ?? null,
-      camera: {
-        source: camera.source,
-        present: mode !== undefined,
-        width: mode?.width ?? 0,
-        height: mode?.height ?? 0,
-        fps: mode?.fps ?? 0,
-        codec: mode?.codec ?? 'h264',
-        reason: devices.cameraReason,
-      },
-      disk: {
-        present: space !== undefined,
-        free_bytes: space?.freeBytes ?? null,
-        total_bytes: space?.totalBytes ?? null,
-        minutes_left:
-          space && mode ? Math.floor((space.freeBytes * 8) / (mode.bitrateMbps * 1e6) / 60) : null,
-      },
+      ...devices.state(),
       gates: gates(),
       faults: faults.map((fault) => fault.toWire()),
       encoder_restarts: take?.restarts.encoder ?? 0,
@@ -158,6 +100,7 @@ export function createRecorder(deps: RecorderDeps): Unit {
     overridden: Gate[],
   ): Take => {
     faults = [];
+    over = new AbortController();
     const opened = startTake({
       disk,
       clock,
@@ -212,7 +155,7 @@ export function createRecorder(deps: RecorderDeps): Unit {
 
   const close = (closed: Take): void => {
     if (take !== closed) return;
-    preparation?.giveUp();
+    over.abort();
     preparation = undefined;
     if (state === 'recording') transition('stop', 'the recording ended');
     if (state === 'finalizing') transition('finished', 'all files are finished');
@@ -237,14 +180,12 @@ export function createRecorder(deps: RecorderDeps): Unit {
   const commit = (target: Take, startAtUs: number, maxDurationSec: number): void => {
     const startMonoUs = rig().monoOfMaster(startAtUs);
     target.commit(startMonoUs, startAtUs);
-    preparation?.giveUp();
+    const untilOver = AbortSignal.any([over.signal, control.signal]);
+    const lastMonoUs = startMonoUs + maxDurationSec * 1e6;
     clock
-      .sleepUntil(startMonoUs + maxDurationSec * 1e6, 'longest session', control.signal)
-      .then(() => {
-        if (take === target && !target.stopping)
-          endTake(startMonoUs + maxDurationSec * 1e6, 'the longest time for a session is over');
-      })
-      .catch(unlessAborted(control.signal));
+      .sleepUntil(lastMonoUs, 'longest session', untilOver)
+      .then(() => endTake(lastMonoUs, 'the longest time for a session is over'))
+      .catch(unlessAborted(untilOver));
   };
 
   const endTake = (stopMonoUs: number, reason: string): void => {
@@ -260,46 +201,21 @@ export function createRecorder(deps: RecorderDeps): Unit {
         take.done,
         clock.sleepUntil(clock.monoUs() + FINALIZING_PATIENCE_MS * 1000, 'last session', control.signal),
       ]);
+    const mode = await devices.look(control.signal);
     const other = take && take.sessionUid !== input.session_uid ? take : undefined;
     if (other && state === 'preparing' && !other.committed && input.rank < (preparation?.rank ?? 0)) {
       // Two conductors at once: the one with the lower rank wins, on every node.
       other.stop(clock.monoUs());
       await other.done;
-    } else if (take) {
-      const busy: Gate = { gate: 'session', level: 'hard', reason: `session ${take.sessionId} is ${state}` };
-      return {
-        camera_id: config.camera_id,
-        state,
-        session_uid: take.sessionUid,
-        session_id: take.sessionId,
-        ready: state === 'preparing',
-        gates: state === 'preparing' ? (preparation?.gates ?? []) : [busy],
-        committed: take.committed,
-      };
     }
-    const { mode } = await look();
+    if (take) return busy(take);
     const found = gates();
     const ready = mode !== undefined && gatesOpen(found, input.override);
     if (ready) {
-      const overridden = found.filter((gate) => gate.level === 'soft');
-      const patience = new AbortController();
-      take = open(input, mode, overridden);
-      preparation = {
-        rank: input.rank,
-        gates: found,
-        maxDurationSec: input.max_duration_sec,
-        giveUp: () => patience.abort(),
-      };
+      take = open(input, mode, overridable(found));
+      preparation = { rank: input.rank, gates: found, maxDurationSec: input.max_duration_sec };
       transition('prepare', `asked by ${input.conductor}`);
-      const prepared = take;
-      clock
-        .sleepUntil(
-          clock.monoUs() + PREPARED_PATIENCE_MS * 1000,
-          'start of a prepared session',
-          AbortSignal.any([patience.signal, control.signal]),
-        )
-        .then(() => prepared.stop(clock.monoUs()))
-        .catch(unlessAborted(AbortSignal.any([patience.signal, control.signal])));
+      giveUpUnlessStarted(take);
     }
     return {
       camera_id: config.camera_id,
@@ -310,6 +226,30 @@ export function createRecorder(deps: RecorderDeps): Unit {
       gates: found,
       committed: false,
     };
+  };
+
+  /** The answer to a `prepare` while this node is in a session: the first one counts. */
+  const busy = (first: Take): CommandResult<'prepare'> => ({
+    camera_id: config.camera_id,
+    state,
+    session_uid: first.sessionUid,
+    session_id: first.sessionId,
+    ready: state === 'preparing',
+    gates:
+      state === 'preparing'
+        ? (preparation?.gates ?? [])
+        : [{ gate: 'session', level: 'hard', reason: `session ${first.sessionId} is ${state}` }],
+    committed: first.committed,
+  });
+
+  const giveUpUnlessStarted = (prepared: Take): void => {
+    const patience = AbortSignal.any([over.signal, control.signal]);
+    clock
+      .sleepUntil(clock.monoUs() + PREPARED_PATIENCE_MS * 1000, 'start of a prepared session', patience)
+      .then(() => {
+        if (!prepared.committed) prepared.stop(clock.monoUs());
+      })
+      .catch(unlessAborted(patience));
   };
 
   const answer = (): CommandResult<'start'> => ({
@@ -341,14 +281,10 @@ export function createRecorder(deps: RecorderDeps): Unit {
     const startAtUs = fromWireTime(start_at);
     if (rig().masterNowUs() > startAtUs + max_duration_sec * 1e6) return;
     const session = rigSession;
-    look().then(
-      ({ mode }) => {
+    devices.look(control.signal).then(
+      (mode) => {
         if (take || rigSession !== session || control.signal.aborted || !mode) return;
-        take = open(
-          session,
-          mode,
-          gates().filter((gate) => gate.level === 'soft'),
-        );
+        take = open(session, mode, overridable(gates()));
         transition('prepare', 'the rig is recording: joining in');
         commit(take, startAtUs, max_duration_sec);
       },
@@ -359,10 +295,11 @@ export function createRecorder(deps: RecorderDeps): Unit {
   return {
     async start() {
       rigClock.current = watchRigClock({ bus, clock, cameraId: config.camera_id });
-      await look();
+      await devices.look(control.signal);
       bus.handle('prepare', prepare);
       bus.handle('start', async (input) => {
-        if (!take || take.sessionUid !== input.session_uid || state !== 'preparing') throw refuse('start');
+        if (take?.sessionUid !== input.session_uid || (state !== 'preparing' && !take.committed))
+          throw refuse('start');
         if (!take.committed)
           commit(
             take,
@@ -388,10 +325,8 @@ export function createRecorder(deps: RecorderDeps): Unit {
           follow();
         }),
         clock.every(STATE_INTERVAL_MS, 'recorder state', async () => {
-          const space = await disk.space().catch((error: unknown) => asDiskError(error).message);
-          if (typeof space === 'string') devices = { ...devices, space: undefined, diskReason: space };
-          else devices = { ...devices, space, diskReason: null };
-          if (!take && !devices.mode) await look();
+          if (!take && !devices.mode) await devices.look(control.signal);
+          else await devices.lookAtDisk();
           if (!take) follow();
           publish();
         }),
@@ -410,8 +345,8 @@ export function createRecorder(deps: RecorderDeps): Unit {
   };
 }
 
-function asReason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function overridable(gates: readonly Gate[]): Gate[] {
+  return gates.filter((gate) => gate.level === 'soft');
 }
 
 function unlessAborted(signal: AbortSignal): (error: unknown) => void {

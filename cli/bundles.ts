@@ -1,36 +1,42 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { globSync, statSync } from 'node:fs';
+import { globSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TouchlineError } from '#contracts/errors.ts';
+import { pathToFileURL } from 'node:url';
+import type { RollupCache, RollupOptions } from 'rollup';
 import { type Shell, say } from './shell.ts';
 
 /** Everything that ends in a bundle. */
 const SOURCES =
   '{contracts,domain,ports,runtime,services,ota,central}/**/*.ts,package.json,package-lock.json,rollup.config.mjs';
 
+/** Its time stamp says when the bundles were made. */
+const BUILT = 'dist/built';
+
 /** Folder of the bundles, built first when there are none or a source is newer than they are. */
 export async function builtBundles(shell: Shell): Promise<string> {
-  const dist = join(shell.root, 'dist');
-  const built = statSync(join(dist, 'built'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const built = statSync(join(shell.root, BUILT), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const stale = globSync(`{${SOURCES}}`, { cwd: shell.root }).some(
     (file) => statSync(join(shell.root, file)).mtimeMs > built,
   );
   if (stale) await buildBundles(shell);
-  return dist;
+  return join(shell.root, 'dist');
 }
 
 /** One self-contained file per `main.ts`, in `dist`. */
 export async function buildBundles(shell: Shell): Promise<void> {
-  say(shell, 'touchline: building bundles …');
-  const rollup = join(shell.root, 'node_modules/.bin/rollup');
-  const child = spawn(shell.node, [rollup, '--config', 'rollup.config.mjs', '--silent'], {
-    cwd: shell.root,
-    env: { ...shell.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  child.stdout.on('data', (chunk: Buffer) => shell.stderr.write(chunk));
-  child.stderr.on('data', (chunk: Buffer) => shell.stderr.write(chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new TouchlineError('internal', `rollup failed (${code})`);
+  const { rollup } = await import('rollup');
+  rmSync(join(shell.root, 'dist'), { recursive: true, force: true });
+  const file = join(shell.root, 'rollup.config.mjs');
+  const config = (await import(pathToFileURL(file).href)) as {
+    default: (RollupOptions & { input: string })[];
+  };
+  let cache: RollupCache | undefined;
+  for (const options of config.default) {
+    say(shell, `touchline: bundling ${options.input} …`);
+    // What the bundles share is read and transformed once.
+    const bundle = await rollup({ ...options, cache: cache ?? false });
+    cache = bundle.cache;
+    for (const output of [options.output ?? []].flat()) await bundle.write(output);
+    await bundle.close();
+  }
+  writeFileSync(join(shell.root, BUILT), '');
 }

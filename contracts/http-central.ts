@@ -50,6 +50,7 @@ export const ConfirmRequest = z.object({
     .default('ingest')
     .describe('`deep` reads the file from disk and hashes it again'),
 });
+export type ConfirmRequest = z.infer<typeof ConfirmRequest>;
 export const ConfirmResult = z.object({
   success: z.literal(true),
   session_id: SessionId,
@@ -120,6 +121,7 @@ export const CentralRecording = z.object({
   sha256: Sha256,
   received_at: WireTime,
 });
+export type CentralRecording = z.infer<typeof CentralRecording>;
 export const CentralSession = z.object({
   session_uid: SessionUid,
   session_id: SessionId,
@@ -129,6 +131,18 @@ export const CentralSession = z.object({
   jobs: z.array(Job),
 });
 export type CentralSession = z.infer<typeof CentralSession>;
+
+/** What central keeps beside the files of a session, so that the folders alone tell all of it. */
+export const StoredSession = z
+  .object({
+    v: z.literal(1),
+    session_uid: SessionUid,
+    session_id: SessionId,
+    origin_uid: SessionUid.nullable().describe('The session it was sent as, when it is kept beside that one'),
+    created_at: WireTime,
+  })
+  .describe('Whose session folder it is');
+export type StoredSession = z.infer<typeof StoredSession>;
 
 export const SessionList = z.object({ sessions: z.array(CentralSession) });
 export const JobList = z.object({ jobs: z.array(Job) });

@@ -35,10 +35,13 @@ export const nodeLayout = {
 /** Storage of central, below its root. */
 export const centralLayout = {
   sessions: 'sessions',
+  processing: 'processing',
   video: (folder: string, cameraId: CameraId, part: number) =>
     `sessions/${folder}/${cameraId}/${numbered('recording', part, 'mp4')}`,
   manifest: (folder: string, cameraId: CameraId, part: number) =>
     `sessions/${folder}/${cameraId}/${numbered('manifest', part, 'json')}`,
+  /** Whose folder it is: `StoredSession`. */
+  sessionRecord: (folder: string) => `sessions/${folder}/session.json`,
   panorama: (folder: string) => `sessions/${folder}/stitched/panorama.mp4`,
   jobsExport: 'processing/jobs.json',
 } as const;

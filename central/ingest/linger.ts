@@ -1,0 +1,20 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+/** How long a sender may go on after it was refused, before its connection is cut. */
+const LINGER_MS = 5000;
+
+/**
+ * After an answer that came before the end of the request: takes the rest of the body and drops it, for a while. A
+ * connection closed with bytes unread is reset, and the sender would lose the answer that tells it why.
+ */
+export function lingerAfterRefusal(request: FastifyRequest, reply: FastifyReply): void {
+  const { raw } = request;
+  if (raw.complete || raw.destroyed) return;
+  reply.raw.once('finish', () => {
+    raw.unpipe();
+    raw.resume();
+    const cut = setTimeout(() => raw.socket.destroy(), LINGER_MS);
+    raw.once('close', () => clearTimeout(cut));
+    raw.once('end', () => clearTimeout(cut));
+  });
+}

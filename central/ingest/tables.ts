@@ -1,0 +1,61 @@
+import { type ColumnType, type Generated, type Selectable, sql, type Transaction } from 'kysely';
+import type { Manifest } from '#contracts/manifest.ts';
+import type { RigSession } from '#contracts/session.ts';
+
+type Json<T> = ColumnType<T, string, string>;
+/** `bigint` comes back as text from the driver. */
+type Big = ColumnType<string, number, number>;
+
+export interface IngestTables {
+  session: {
+    session_uid: string;
+    session_id: string;
+    folder: string;
+    origin_uid: string | null;
+    created_at: Generated<Date>;
+  };
+  recording: {
+    session_uid: string;
+    camera_id: string;
+    part: number;
+    size_bytes: Big;
+    sha256: string;
+    manifest: Json<Manifest | null> | null;
+    received_at: Generated<Date>;
+  };
+  /** The last record of each session that a rig published. */
+  rig_session: { session_uid: string; revision: number; record: Json<RigSession> };
+}
+
+export type SessionRow = Selectable<IngestTables['session']>;
+export type RecordingRow = Selectable<IngestTables['recording']>;
+
+/** The tables of the catalogue, for the migrations of the database. */
+export const ingestMigrations = [
+  {
+    name: '020-ingest',
+    async up(transaction: Transaction<unknown>): Promise<void> {
+      await sql`create table session (
+        session_uid text primary key,
+        session_id text not null,
+        folder text not null unique,
+        origin_uid text,
+        created_at timestamptz not null default clock_timestamp()
+      )`.execute(transaction);
+      await sql`create index session_name on session (session_id)`.execute(transaction);
+      await sql`create index session_origin on session (origin_uid)`.execute(transaction);
+      await sql`create table recording (
+        session_uid text not null references session,
+        camera_id text not null,
+        part integer not null,
+        size_bytes bigint not null,
+        sha256 text not null,
+        manifest jsonb,
+        received_at timestamptz not null default clock_timestamp(),
+        primary key (session_uid, camera_id, part)
+      )`.execute(transaction);
+      await sql`create table rig_session (
+        session_uid text primary key, revision integer not null, record jsonb not null)`.execute(transaction);
+    },
+  },
+];

@@ -1,0 +1,42 @@
+import { createInterface } from 'node:readline';
+import { TouchlineError } from '#contracts/errors.ts';
+import { describeEnd, startProgram } from '#ports/program/program.ts';
+
+export interface FfmpegRun {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly signal: AbortSignal;
+  /** Lines of `-progress pipe:1`. */
+  readonly onProgressLine: (line: string) => void;
+  readonly onLogLine: (line: string) => void;
+}
+
+const STOP_GRACE_MS = 2000;
+
+/**
+ * Runs ffmpeg in a process group of its own until it ends. An abort ends the group, and so does the death of this
+ * process, even by `kill -9`: two of them must never write the same file.
+ * Throws `program_missing`, `job_failed` with its last lines, or the signal's reason.
+ */
+export async function runFfmpeg({ path, args, signal, onProgressLine, onLogLine }: FfmpegRun): Promise<void> {
+  // Asked first, because the starter below cannot tell that ffmpeg is missing.
+  await (await startProgram(path, ['-version'])).ended;
+  signal.throwIfAborted();
+  const program = await startProgram('setpriv', ['--pdeathsig', 'KILL', path, ...args], {
+    stdout: 'pipe',
+    group: true,
+  });
+  const { stdout, stderr } = program.child;
+  if (stdout) createInterface(stdout).on('line', onProgressLine);
+  if (stderr) createInterface(stderr).on('line', onLogLine);
+  const onAbort = (): void => void program.stop('SIGTERM', STOP_GRACE_MS);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  const end = await program.ended;
+  signal.removeEventListener('abort', onAbort);
+  signal.throwIfAborted();
+  if (end.code !== 0)
+    throw new TouchlineError('job_failed', `ffmpeg failed: ${describeEnd(end)}`, {
+      details: { code: end.code, signal: end.signal, lines: end.stderr.slice(-10) },
+    });
+}

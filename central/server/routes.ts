@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import {
+  CentralHealth,
+  CentralSession,
+  centralRoutes,
+  Job,
+  JobList,
+  SessionList,
+} from '#contracts/http-central.ts';
+import { SessionUid } from '#contracts/ids.ts';
+import type { JobQueue } from '#ports/jobs/jobs.ts';
+import type { HttpApp } from '#runtime/http-app.ts';
+import type { Catalog } from '../ingest/catalog.ts';
+
+export interface ServerRouteParts {
+  readonly catalog: Catalog;
+  readonly jobs: JobQueue;
+  readonly health: () => Promise<CentralHealth>;
+}
+
+const BySession = z.object({ session_uid: SessionUid });
+const ByJob = z.object({ job_id: z.string().max(64) });
+
+/** Sessions, jobs and health. */
+export function serverRoutes(app: HttpApp, { catalog, jobs, health }: ServerRouteParts): void {
+  app.get(
+    centralRoutes.health,
+    { schema: { summary: 'Whether the server works', response: { 200: CentralHealth } } },
+    () => health(),
+  );
+  app.get(
+    centralRoutes.sessions,
+    { schema: { summary: 'All sessions, newest first', response: { 200: SessionList } } },
+    async () => {
+      const [sessions, all] = await Promise.all([catalog.sessions(), jobs.list()]);
+      return {
+        sessions: sessions.map((session) => ({
+          ...session,
+          jobs: all.filter((job) => job.session_uid === session.session_uid),
+        })),
+      };
+    },
+  );
+  app.get(
+    centralRoutes.session,
+    { schema: { summary: 'One session', params: BySession, response: { 200: CentralSession } } },
+    async (request) => {
+      const session = await catalog.session(request.params.session_uid);
+      return { ...session, jobs: await jobs.list(session.session_uid) };
+    },
+  );
+  app.post(
+    centralRoutes.panorama,
+    {
+      schema: {
+        summary: 'Make the panorama of a session',
+        description: 'Also of an incomplete one, from the cameras that are there.',
+        params: BySession,
+        response: { 202: Job },
+      },
+    },
+    async (request, reply) => {
+      const session = await catalog.session(request.params.session_uid);
+      return reply.code(202).send(await jobs.enqueue('panorama', session.session_uid, 'refuse'));
+    },
+  );
+  app.get(
+    centralRoutes.jobs,
+    { schema: { summary: 'All jobs, newest first', response: { 200: JobList } } },
+    async () => ({ jobs: await jobs.list() }),
+  );
+  app.get(
+    centralRoutes.job,
+    { schema: { summary: 'One job', params: ByJob, response: { 200: Job } } },
+    (request) => jobs.get(request.params.job_id),
+  );
+  app.post(
+    centralRoutes.jobCancel,
+    {
+      schema: {
+        summary: 'Cancel a job',
+        description: 'A running one is cancelled when its state says so, a moment later.',
+        params: ByJob,
+        response: { 202: Job },
+      },
+    },
+    async (request, reply) => reply.code(202).send(await jobs.cancel(request.params.job_id)),
+  );
+}

@@ -1,0 +1,149 @@
+import { join, resolve } from 'node:path';
+import multipart from '@fastify/multipart';
+import { TouchlineError } from '#contracts/errors.ts';
+import type { CentralHealth } from '#contracts/http-central.ts';
+import type { ServerConfig } from '#contracts/server-config.ts';
+import { aedesBroker } from '#ports/broker/aedes-broker.ts';
+import { mqttBroker } from '#ports/broker/mqtt-broker.ts';
+import { postgresJobs } from '#ports/jobs/postgres-jobs.ts';
+import { closeHttpApp, createHttpApp, type HttpApp, portOf } from '#runtime/http-app.ts';
+import { group, type Unit } from '#runtime/lifecycle.ts';
+import type { Logger } from '#runtime/logger.ts';
+import { createCatalog } from '../ingest/catalog.ts';
+import { BYTES_PER_GB, centralDatabase, centralStore } from '../ingest/foundation.ts';
+import { healAll } from '../ingest/heal.ts';
+import { ffprobe } from '../ingest/probe.ts';
+import { createRigSessions } from '../ingest/rig-sessions.ts';
+import { ingestRoutes } from '../ingest/routes.ts';
+import { createUploads, type Uploads } from '../ingest/upload.ts';
+import { createJobsExport } from './jobs-export.ts';
+import { panoramaOnComplete } from './on-complete.ts';
+import { serverRoutes } from './routes.ts';
+
+export interface ServerParts {
+  readonly config: ServerConfig;
+  readonly log: Logger;
+  readonly version: string;
+}
+
+/** The central server: uploads, catalogue, job queue and broker behind one HTTP port and one MQTT port. */
+export interface Server extends Unit {
+  /** Throws before `start`. */
+  httpPort(): number;
+  mqttPort(): number;
+}
+
+/** Uploads that are told to end get this long to say so to their senders. */
+const STOP_GRACE_MS = 1500;
+
+export function createServer({ config, log, version }: ServerParts): Server {
+  const database = centralDatabase(config, 'owner', log);
+  const db = <T>() => database.handle<T>();
+  const store = centralStore(config, { receives: true });
+  const jobs = postgresJobs({ db, log });
+  const catalog = createCatalog({ db, store, log });
+  const onComplete = panoramaOnComplete({
+    catalog,
+    jobs,
+    log,
+    enabled: config.processing.panorama_on_complete,
+  });
+  const broker = aedesBroker({
+    host: config.broker.host,
+    port: config.broker.port,
+    persistencePath: join(resolve(config.storage.root), 'broker'),
+    log,
+  });
+  const minFreeBytes = config.storage.min_free_space_gb * BYTES_PER_GB;
+  let uploads: Uploads | undefined;
+  let app: HttpApp | undefined;
+
+  const health = async (): Promise<CentralHealth> => {
+    const [free, answers] = await Promise.all([store.freeBytes(), database.answers()]);
+    return {
+      status: answers && free >= minFreeBytes ? 'healthy' : 'degraded',
+      storage_free_gb: free / BYTES_PER_GB,
+      active_uploads: uploads?.active ?? 0,
+      software_version: version,
+      database: answers ? 'ok' : 'unavailable',
+      workers: answers ? await jobs.workers() : 0,
+    };
+  };
+
+  const http: Unit = {
+    async start() {
+      uploads = createUploads({
+        db: db(),
+        store,
+        log,
+        probe: ffprobe(config.processing.ffmpeg_path),
+        limits: {
+          maxBytes: config.server.max_upload_size_gb * BYTES_PER_GB,
+          minFreeBytes,
+          timeoutMs: config.server.upload_timeout_sec * 1000,
+        },
+      });
+      app = await createHttpApp({ log, document: { title: 'Touchline central', version } });
+      await app.register(multipart, { throwFileSizeLimit: false });
+      ingestRoutes(app, { uploads, catalog, onStored: onComplete.changed });
+      serverRoutes(app, { catalog, jobs, health });
+      const { host, port } = config.server;
+      await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
+        throw cause.code === 'EADDRINUSE'
+          ? new TouchlineError('conflict', `port ${port} of ${host} is taken; set server.port`, { cause })
+          : cause;
+      });
+      log.info(
+        { http_port: portOf(app), mqtt_port: broker.port() },
+        `central listens: http://${host}:${portOf(app)}, mqtt://${config.broker.host}:${broker.port()}`,
+      );
+    },
+    async stop() {
+      uploads?.shutDown();
+      if (app) await closeHttpApp(app, STOP_GRACE_MS);
+    },
+  };
+
+  const unit = group(
+    database,
+    { start: () => store.start(), stop: async () => undefined },
+    jobs,
+    {
+      async start() {
+        const added = await healAll({ db: db(), store, log });
+        if (added > 0) log.warn({ added }, 'recordings that the catalogue did not know were added');
+        await onComplete.catchUp();
+      },
+      stop: async () => undefined,
+    },
+    createJobsExport({ jobs, store, log }),
+    broker,
+    createRigSessions({
+      // The port is known once the broker listens.
+      broker: {
+        connect: (options) =>
+          mqttBroker({ host: reachable(config.broker.host), port: broker.port() }).connect(options),
+      },
+      log,
+      async note(record) {
+        await catalog.noteRigSession(record);
+        await onComplete.catchUp();
+      },
+    }),
+    http,
+  );
+  return {
+    ...unit,
+    httpPort() {
+      if (!app) throw new TouchlineError('internal', 'the server has not started');
+      return portOf(app);
+    },
+    mqttPort: () => broker.port(),
+  };
+}
+
+/** An address to listen on is not always one to connect to. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}

@@ -91,6 +91,10 @@ export const BrokerState = z
         connected: z.boolean(),
         queued: z.int().min(0),
         dropped: z.int().min(0).describe('Messages lost because the queue was full'),
+        commands_dropped: z
+          .int()
+          .min(0)
+          .describe('Commands that could not be delivered at once; a link never keeps one for later'),
       }),
     ),
   })

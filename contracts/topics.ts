@@ -57,6 +57,14 @@ export function parseTopic(topic: string): TopicParts | undefined {
   return { rig, node, rest };
 }
 
+/** Whether what a node says on a topic is retained: availability, status and states are; events and replies are not. */
+export function isRetainedTopic(topic: string): boolean {
+  const rest = parseTopic(topic)?.rest ?? [];
+  const [first, second] = rest;
+  if (rest.length === 1) return first === 'availability' || first === 'status';
+  return rest.length === 2 && second === 'state';
+}
+
 /** Whether a topic carries commands, known or unknown. */
 export function isCommandTopic(topic: string): boolean {
   return parseTopic(topic)?.rest[0] === 'cmd';

@@ -29,6 +29,8 @@ import { createWatches } from './watches.ts';
 /** Commands under way when the service stops get this long to answer. */
 const COMMAND_GRACE_MS = 2000;
 const GOODBYE_LIMIT_MS = 1000;
+/** Events kept while the broker is away. */
+const EVENTS_KEPT = 1000;
 
 export interface BusOptions {
   readonly rig: RigId;
@@ -56,7 +58,12 @@ export function createBus(options: BusOptions): Bus {
 
   const sessionTopic = topics.session(rig);
   const availabilityTopic = topics.availability(rig, node);
-  const outbox = createOutbox(link, log, (topic) => topic === sessionTopic);
+  const outbox = createOutbox({
+    connection: link,
+    log,
+    eventsKept: EVENTS_KEPT,
+    onceOnly: (topic) => topic === sessionTopic,
+  });
   const watches = createWatches(link, log);
   const requests = createRequests({ rig, issuedBy: `${node}/${service}`, connection: link, clock, log });
   const executor = createCommandExecutor({ clock, log });

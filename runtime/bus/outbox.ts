@@ -1,9 +1,6 @@
 import type { Logger } from '../logger.ts';
 import type { Messages } from './late-connection.ts';
 
-/** Events kept while the broker is away. */
-export const EVENTS_KEPT = 1000;
-
 interface Entry {
   readonly topic: string;
   /** Undefined: the last retained payload of the topic, as it is when its turn comes. */
@@ -18,19 +15,25 @@ export interface Outbox {
   setConnected(connected: boolean): void;
   /** Resolves when nothing waits, or the connection is gone. */
   flush(): Promise<void>;
+  /** Messages that wait to be published. */
+  readonly waiting: number;
   readonly eventsDropped: number;
 }
 
+export interface OutboxOptions {
+  readonly connection: Pick<Messages, 'publish'>;
+  readonly log: Logger;
+  /** Events kept while nobody listens; the oldest is dropped first. */
+  readonly eventsKept: number;
+  /** Topics that others write too: published again only while the broker never acknowledged them. */
+  readonly onceOnly?: (topic: string) => boolean;
+}
+
 /**
- * What a service says, kept while nobody listens. After a reconnect all retained topics are published again: the
- * broker may have lost them, or replaced them with a last will. `onceOnly` names topics that others write too: they
- * are published again only while the broker never acknowledged them.
+ * What is said, kept while nobody listens. After a reconnect all retained topics are published again: the broker may
+ * have lost them, or replaced them with a last will.
  */
-export function createOutbox(
-  connection: Pick<Messages, 'publish'>,
-  log: Logger,
-  onceOnly: (topic: string) => boolean,
-): Outbox {
+export function createOutbox({ connection, log, eventsKept, onceOnly }: OutboxOptions): Outbox {
   const retained = new Map<string, string>();
   const queue: Entry[] = [];
   let connected = false;
@@ -85,7 +88,7 @@ export function createOutbox(
       run();
     },
     event(topic, payload) {
-      if (eventsWaiting >= EVENTS_KEPT) {
+      if (eventsWaiting >= eventsKept) {
         queue.splice(
           queue.findIndex((entry) => entry.payload !== undefined),
           1,
@@ -99,12 +102,15 @@ export function createOutbox(
       run();
     },
     setConnected(now) {
-      if (now) for (const topic of retained.keys()) if (!onceOnly(topic)) queueRetained(topic);
+      if (now) for (const topic of retained.keys()) if (!onceOnly?.(topic)) queueRetained(topic);
       connected = now;
       run();
     },
     async flush() {
       while (connected && pumping !== undefined) await pumping;
+    },
+    get waiting() {
+      return queue.length;
     },
     get eventsDropped() {
       return eventsDropped;

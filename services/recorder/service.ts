@@ -172,6 +172,8 @@ export function createRecorder(deps: RecorderDeps): Unit {
         : new TouchlineError('internal', 'recording failed', { cause: error }),
     );
     if (take !== closed) return;
+    over.abort();
+    preparation = undefined;
     transition('fail', 'recording failed');
     take = undefined;
     publish();

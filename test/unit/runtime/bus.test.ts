@@ -239,6 +239,7 @@ t.test('commands', async (t) => {
   const client = stranger(broker, 'touchline/pitch/CAM_L/reply/+');
   await settle();
   const stop = topics.command(rig, 'CAM_L', 'stop');
+  const orders = stranger(broker, stop);
   const replies = async () => {
     await settle();
     return client.heard.splice(0).map(({ topic, payload }) => {
@@ -285,6 +286,7 @@ t.test('commands', async (t) => {
     ['kept', 'command_retained', undefined],
   ]);
   t.same(ran, [], 'none of them ran');
+  t.equal(orders.heard.filter(({ payload }) => payload === '').length, 2, 'the retained one was taken back');
   await client.say(topics.command(rig, 'CAM_L', 'offload'), { id: 'other' });
   t.same(await replies(), [], 'commands of other services are not ours to answer');
 

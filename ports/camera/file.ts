@@ -79,7 +79,10 @@ export function fileCamera(options: FileCameraOptions): Camera {
         'ignore',
       );
       const first = Promise.withResolvers<number>();
-      encoder.output.once('data', () => first.resolve(late ? cueMonoUs + lateUs : cueMonoUs));
+      // Not 'data': that would set the stream going, and lose what comes before somebody reads it.
+      encoder.output.once('readable', () => {
+        if (encoder.output.readableLength > 0) first.resolve(late ? cueMonoUs + lateUs : cueMonoUs);
+      });
       return streamOf(this.source, encoder, first.promise, () => undefined);
     },
   };
@@ -119,7 +122,7 @@ export async function probeFilm(path: string, bitrateMbps: number, signal: Abort
     signal,
   ).catch((error: unknown) => {
     if (error instanceof TouchlineError && error.code === 'internal')
-      throw notVideo('ffmpeg cannot read it', error);
+      throw notVideo(`ffmpeg cannot read it (${error.message})`, error);
     throw error;
   });
   const parsed = Probe.safeParse(JSON.parse(text));
@@ -127,6 +130,7 @@ export async function probeFilm(path: string, bitrateMbps: number, signal: Abort
   if (!parsed.success || !stream) throw notVideo('it has no video stream');
   const durationSec = parsed.data.format.duration;
   if (durationSec === undefined || durationSec <= 0) throw notVideo('it has no duration (a still picture?)');
+  if (parsed.data.packets.length < 2) throw notVideo('it has a single picture');
 
   const rate = [stream.avg_frame_rate, stream.r_frame_rate].find(
     (text) => fractionOf(text) > 0 && fractionOf(text) <= 120,

@@ -14,7 +14,7 @@ export interface TestPatternOptions {
 }
 
 /** What the camera's own buffers hold: a frame that is not taken within this is lost. It also covers the encoder's start. */
-const BUFFERED_SEC = 1;
+const BUFFERED_SEC = 2;
 
 /**
  * A moving picture whose frames carry the wall clock of their exposure (see `domain/clock-pattern`). It free-runs like

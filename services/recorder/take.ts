@@ -14,7 +14,7 @@ import { findPlace, type Place } from './place.ts';
 /** Pauses between attempts while a session runs: at once first, then slower, never giving up before the stop. */
 const RETRY_PAUSES_MS = [0, 200, 500, 1000];
 /** How long a stop waits for frames of before the stop instant. */
-const STOP_PATIENCE_US = 1_500_000;
+const STOP_PATIENCE_US = 3_000_000;
 
 export interface TakeOptions
   extends Pick<

@@ -2,7 +2,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { z } from 'zod';
 import { TouchlineError } from '#contracts/errors.ts';
 import { loadConfig } from './config.ts';
-import { runUntilSignal, type Unit } from './lifecycle.ts';
+import { group, runUntilSignal, type Unit } from './lifecycle.ts';
 import { createLogger, type Logger, type LogLevel } from './logger.ts';
 import { SOFTWARE_VERSION } from './version.ts';
 
@@ -72,7 +72,8 @@ export async function startService<S extends ServiceSchema>(
 ): Promise<void> {
   const { config } = loadConfig(main.schema, { file: options.config, env: main.env, flags: options.set });
   const log = createLogger({ name: main.name, level: config.log_level, file: options.logFile });
-  const unit = main.create({ config, log, version: SOFTWARE_VERSION });
+  // As a group, so that what a failed start has left running is stopped, and the process can end.
+  const unit = group(main.create({ config, log, version: SOFTWARE_VERSION }));
   await runUntilSignal(unit, log, options.untilStdinCloses ? untilStdinCloses() : undefined);
 }
 

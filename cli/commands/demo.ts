@@ -61,7 +61,7 @@ async function demo(shell: Shell, options: Options): Promise<void> {
       else await showLive(shell, system, told, interrupt.signal);
     } catch (error) {
       say(shell, `Files and logs: ${place.directory}`);
-      throw error;
+      throw interrupt.signal.aborted ? interrupt.signal.reason : error;
     } finally {
       say(shell, 'stopping …');
       await system.stop();

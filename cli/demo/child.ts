@@ -16,6 +16,8 @@ export interface SupervisedChild {
   readonly name: string;
   readonly logFile: string;
   readonly state: ChildState;
+  /** Process id while it runs. */
+  readonly pid: number | undefined;
   readonly restarts: number;
   /** What it said when it last ended, or undefined. */
   readonly lastEnd: string | undefined;
@@ -88,6 +90,9 @@ export function superviseChild(spec: ChildSpec, onChange: (child: SupervisedChil
     logFile: spec.logFile,
     get state() {
       return state;
+    },
+    get pid() {
+      return state === 'running' ? child?.pid : undefined;
     },
     get restarts() {
       return restarts;

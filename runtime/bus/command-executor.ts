@@ -118,16 +118,13 @@ export function createCommandExecutor({ clock, log }: { clock: Clock; log: Logge
     }
   };
 
-  /** The reply of the first run, unless the id was used for a command whose answer means something else. */
-  const replyAgain = async (first: Remembered, key: CommandKey, id: string): Promise<CommandReply> => {
-    const reply = await first.reply;
-    const fits = first.command === key || (reply.ok && COMMANDS[key].output.safeParse(reply.result).success);
-    if (fits) return reply;
+  /** A stop must never be answered with the reply of a start. */
+  const refuseReuse = (first: Remembered, { key, envelope, where }: ReturnType<typeof accept>): void => {
+    if (first.command === key) return;
     const { service, name } = COMMANDS[first.command];
-    return failure(
-      id,
-      new TouchlineError('conflict', `the id "${id}" was already used for ${service}/${name}; take a new id`),
-      `${COMMANDS[key].service}/${COMMANDS[key].name}`,
+    throw new TouchlineError(
+      'conflict',
+      `the id "${envelope.id}" was already used for ${service}/${name}; send ${where} with a new id`,
     );
   };
 
@@ -148,7 +145,10 @@ export function createCommandExecutor({ clock, log }: { clock: Clock; log: Logge
         accepted = accept(received);
         forget();
         const first = remembered.get(accepted.envelope.id);
-        if (first) return await replyAgain(first, accepted.key, accepted.envelope.id);
+        if (first) {
+          refuseReuse(first, accepted);
+          return await first.reply;
+        }
         if (closing) throw new TouchlineError('shutting_down', 'the service is stopping');
         refuseExpired(accepted.envelope, accepted.where);
       } catch (error) {

@@ -14,7 +14,7 @@ export function lingerAfterRefusal(request: FastifyRequest, reply: FastifyReply)
     raw.unpipe();
     raw.resume();
     const cut = setTimeout(() => raw.socket.destroy(), LINGER_MS);
-    raw.once('close', () => clearTimeout(cut));
     raw.once('end', () => clearTimeout(cut));
+    raw.socket.once('close', () => clearTimeout(cut));
   });
 }

@@ -5,6 +5,7 @@ import { type ClientRequest, request } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
 import {
+  additionsOf,
   ask,
   type Film,
   filesBelow,
@@ -202,11 +203,17 @@ t.test('what is refused, and that nothing of it stays', async (t) => {
     fields,
     expect: { status: 400, body: { code: 'invalid_field', field } },
   });
-  const additions = { session_uid: UID_A, part: 1 };
+  const additions = additionsOf(manifest, { uid: UID_A });
+  const huge = await write('huge.mp4', Buffer.concat([head, Buffer.alloc(6_000_000)]));
   const cases: { why: string; film?: Film; fields?: Record<string, string | undefined>; expect: object }[] = [
     { why: 'no film', film: text, expect: { status: 415, body: { code: 'not_mp4' } } },
     { why: 'only begins as one', film: rubbish, expect: { status: 415, body: { code: 'not_mp4' } } },
     { why: 'has no picture', film: sound, expect: { status: 415, body: { code: 'not_mp4' } } },
+    {
+      why: 'too large, and says so',
+      film: huge,
+      expect: { status: 413, body: { code: 'payload_too_large' } },
+    },
     { why: 'too large', film: large, expect: { status: 413, body: { code: 'payload_too_large' } } },
     {
       why: 'other bytes than announced',
@@ -245,10 +252,15 @@ t.test('what is refused, and that nothing of it stays', async (t) => {
     contradicts('video.resolution.width', {
       video: { ...manifest.video, resolution: { width: 1920, height: 180 } },
     }),
+    contradicts('touchline.part', { touchline: { ...additions, part: 2 } }),
+    {
+      why: 'the manifest contradicts touchline.session_uid',
+      fields: { ...withManifest({ touchline: additions }), session_uid: UID_B },
+      expect: { status: 400, body: { code: 'manifest_contradicts_file', field: 'touchline.session_uid' } },
+    },
     contradicts('video.duration_sec', { video: { ...manifest.video, duration_sec: good.seconds + 0.6 } }),
   ];
   for (const one of cases) t.match(await upload(central, one.film ?? good, one.fields), one.expect, one.why);
-  t.ok(additions);
 
   const post = (body: FormData | string, headers: Record<string, string> = {}) =>
     ask(`${central.url}/api/v1/upload`, { method: 'POST', body, headers });

@@ -187,5 +187,5 @@ export const NodeConfig = z
 export type NodeConfig = z.infer<typeof NodeConfig>;
 
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }

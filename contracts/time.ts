@@ -11,7 +11,7 @@ const WIRE_TIME = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?Z$/;
 export const WireTime = z
   .string()
   .refine(
-    (text) => WIRE_TIME.test(text) && !Number.isNaN(Date.parse(text)),
+    (text) => parsed(text) !== undefined,
     'must be an RFC 3339 time in UTC, such as 2024-03-15T14:00:00.123456Z',
   )
   .describe('RFC 3339 time in UTC with microseconds');
@@ -26,10 +26,18 @@ export function toWireTime(epochUs: number): string {
 
 /** RFC 3339 UTC → microseconds since 1970. Digits beyond microseconds are cut. Throws `RangeError` on anything else. */
 export function fromWireTime(text: string): number {
-  const match = WIRE_TIME.exec(text);
-  const wholeMs = match ? Date.parse(`${match[1]}Z`) : Number.NaN;
-  if (Number.isNaN(wholeMs)) throw new RangeError(`"${text}" is not an RFC 3339 time in UTC`);
-  return wholeMs * 1000 + Number((match?.[2] ?? '').padEnd(6, '0').slice(0, 6));
+  const us = parsed(text);
+  if (us === undefined) throw new RangeError(`"${text}" is not an RFC 3339 time in UTC`);
+  return us;
+}
+
+function parsed(text: string): number | undefined {
+  const [, whole, fraction = ''] = WIRE_TIME.exec(text) ?? [];
+  if (whole === undefined) return undefined;
+  const wholeMs = Date.parse(`${whole}Z`);
+  // JavaScript takes the 30th of February for the 1st of March, and 24:00 for the next day.
+  if (Number.isNaN(wholeMs) || new Date(wholeMs).toISOString().slice(0, 19) !== whole) return undefined;
+  return wholeMs * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6));
 }
 
 /** `YYYYMMDD_HHMMSS` in UTC, as file and session names carry it. */

@@ -62,7 +62,8 @@ export function isRetainedTopic(topic: string): boolean {
   const rest = parseTopic(topic)?.rest ?? [];
   const [first, second] = rest;
   if (rest.length === 1) return first === 'availability' || first === 'status';
-  return rest.length === 2 && second === 'state';
+  // A reply may have the id "state".
+  return rest.length === 2 && second === 'state' && first !== 'reply';
 }
 
 /** Whether a topic carries commands, known or unknown. */

@@ -1,0 +1,83 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Test } from 'tap';
+import { parse, stringify } from 'yaml';
+import { builtBundles } from '../../cli/bundles.ts';
+import type { SupervisedChild } from '../../cli/demo/child.ts';
+import { waitUntilReady } from '../../cli/demo/once.ts';
+import { makePlace } from '../../cli/demo/place.ts';
+import { type DemoSystem, demoSystem } from '../../cli/demo/system.ts';
+import type { Shell } from '../../cli/shell.ts';
+
+export const ROOT = join(import.meta.dirname, '../..');
+
+/** Deep changes to a configuration file before anything starts. */
+export type Edit = (config: { [section: string]: Record<string, unknown> }) => void;
+
+export interface RunningRig extends DemoSystem {
+  /** Ends one process as a power cut does; the supervisor starts it again. */
+  kill(name: string): SupervisedChild;
+  /** Waits until `probe` gives a value; fails with what it last said. */
+  until<T>(what: string, probe: () => Promise<T | undefined>, seconds?: number): Promise<T>;
+}
+
+/** The rig as it ships: the built bundles, one process per service, three nodes and central on loopback. */
+export async function runningRig(t: Test, edits: { node?: Edit; central?: Edit } = {}): Promise<RunningRig> {
+  const shell: Shell = {
+    env: process.env,
+    cwd: ROOT,
+    root: ROOT,
+    node: process.execPath,
+    superuser: process.getuid?.() === 0,
+    stdin: process.stdin,
+    stdout: process.stderr,
+    stderr: process.stderr,
+    exit: () => undefined,
+  };
+  const quiet = {
+    ...shell,
+    stderr: Object.assign(Object.create(process.stderr), { write: () => true }) as typeof process.stderr,
+  };
+  const bundles = await builtBundles(quiet);
+  const place = await makePlace({ out: t.testdir({}), sources: new Map() });
+  for (const node of place.nodes) edit(node.configFile, edits.node);
+  edit(place.central.configFile, edits.central);
+
+  const system = demoSystem(shell, place, bundles, (line) => t.comment(line));
+  t.teardown(() => system.stop());
+  system.start();
+  await waitUntilReady(system, AbortSignal.timeout(120_000));
+  return {
+    ...system,
+    kill(name) {
+      const child = system.children.find((each) => each.name === name);
+      if (child?.pid === undefined) throw new Error(`${name} does not run`);
+      process.kill(child.pid, 'SIGKILL');
+      return child;
+    },
+    async until(what, probe, seconds = 60) {
+      const deadline = performance.now() + seconds * 1000;
+      let last: unknown;
+      for (;;) {
+        try {
+          const found = await probe();
+          if (found !== undefined) return found;
+          last = 'not yet';
+        } catch (error) {
+          last = error;
+        }
+        if (performance.now() > deadline)
+          throw new Error(`${seconds} s passed without: ${what}`, { cause: last });
+        await sleep(50);
+      }
+    },
+  };
+}
+
+function edit(file: string, change: Edit | undefined): void {
+  if (!change) return;
+  const config = parse(readFileSync(file, 'utf8'));
+  change(config);
+  writeFileSync(file, stringify(config));
+}

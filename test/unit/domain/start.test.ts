@@ -1,0 +1,160 @@
+import t from 'tap';
+import { SessionId } from '#contracts/ids.ts';
+import type { Gate } from '#contracts/manifest.ts';
+import {
+  conductorRank,
+  decideStart,
+  generatedSessionId,
+  type PrepareAnswer,
+  readinessOf,
+} from '#domain/barrier/barrier.ts';
+import { type GateReadings, gatesOpen, startGates } from '#domain/gates/gates.ts';
+
+const LIMITS = { expectedDurationMin: 110, freeWarnPercent: 15, freeBlockPercent: 10 };
+const GB = 1e9;
+
+/** A node in the best of health. */
+const healthy: GateReadings = {
+  camera: { present: true, reason: null },
+  disk: { present: true, reason: null, freeBytes: 500 * GB, totalBytes: 1000 * GB },
+  clock: { bound_ms: 1 },
+  bitrateMbps: 30,
+};
+const disk = (freeBytes: number | null, totalBytes: number | null): Partial<GateReadings> => ({
+  disk: { present: true, reason: null, freeBytes, totalBytes },
+});
+const gates = (over: Partial<GateReadings>): Gate[] => startGates({ ...healthy, ...over }, LIMITS);
+const levels = (over: Partial<GateReadings>): string[] =>
+  gates(over).map(({ gate, level }) => `${gate}: ${level}`);
+
+t.test('each gate, and its border', async (t) => {
+  t.same(gates({}), [], 'nothing to say');
+  t.same(gates({ camera: { present: false, reason: 'the ribbon is loose' } }), [
+    { gate: 'camera', level: 'hard', reason: 'the ribbon is loose' },
+  ]);
+  t.same(levels({ camera: { present: false, reason: null } }), ['camera: hard']);
+  t.same(gates({ disk: { present: false, reason: 'not mounted', freeBytes: null, totalBytes: null } }), [
+    { gate: 'disk', level: 'hard', reason: 'not mounted' },
+  ]);
+  t.same(levels({ disk: { present: false, reason: null, freeBytes: 1e12, totalBytes: 1e12 } }), [
+    'disk: hard',
+  ]);
+
+  t.same(levels(disk(null, null)), ['free-space: soft'], 'unknown');
+  t.same(levels(disk(1e12, null)), ['free-space: soft'], 'half known');
+  // 110 minutes of 30 Mbit/s are 24.75 GB.
+  t.same(levels(disk(24.75 * GB, 100 * GB)), [], 'just enough');
+  t.match(gates(disk(24.75 * GB - 1, 100 * GB)), [
+    { gate: 'free-space', level: 'hard', reason: /24\.7 GB free \(25 %\), but 110 minutes need 24\.8 GB/ },
+  ]);
+  t.same(levels(disk(150 * GB, 1000 * GB)), [], 'at the warn level');
+  t.same(levels(disk(150 * GB - 1, 1000 * GB)), ['free-space: note'], 'below it');
+  t.same(levels(disk(100 * GB, 1000 * GB)), ['free-space: note'], 'at the block level');
+  t.same(levels(disk(100 * GB - 1, 1000 * GB)), ['free-space: soft'], 'below it');
+  t.same(levels({ ...disk(20 * GB, 1000 * GB), bitrateMbps: 4 }), ['free-space: soft'], 'the bitrate counts');
+
+  t.same(levels({ clock: null }), ['clock: soft'], 'no clock reading');
+  t.same(levels({ clock: { bound_ms: null } }), ['clock: soft'], 'an unknown bound');
+  t.same(levels({ clock: { bound_ms: 5 } }), [], 'five milliseconds are allowed');
+  t.same(levels({ clock: { bound_ms: 5.1 } }), ['clock: soft']);
+});
+
+t.test('every reason is listed, not only the first', async (t) => {
+  t.same(levels({ camera: { present: false, reason: null }, ...disk(1 * GB, 1000 * GB), clock: null }), [
+    'camera: hard',
+    'free-space: hard',
+    'clock: soft',
+  ]);
+});
+
+t.test('soft gates can be overridden, hard ones never', async (t) => {
+  const gate = (level: Gate['level']): Gate => ({ gate: 'x', level, reason: 'y' });
+  for (const [given, plain, overridden] of [
+    [[], true, true],
+    [['note'], true, true],
+    [['soft'], false, true],
+    [['note', 'soft', 'soft'], false, true],
+    [['hard'], false, false],
+    [['soft', 'hard', 'note'], false, false],
+  ] as const) {
+    t.equal(gatesOpen(given.map(gate), false), plain, `${given.join('+')} as it is`);
+    t.equal(gatesOpen(given.map(gate), true), overridden, `${given.join('+')} overridden`);
+  }
+});
+
+const MINE = '01HS0000000000000000000002';
+const OTHER = '01HS0000000000000000000001';
+const answer = (cameraId: string, over: object = {}): PrepareAnswer => ({
+  cameraId,
+  ready: true,
+  gates: [],
+  sessionUid: MINE,
+  sessionId: 'GAME',
+  committed: false,
+  ...over,
+});
+const hard: Gate = { gate: 'disk', level: 'hard', reason: 'the disk is gone' };
+const soft: Gate = { gate: 'clock', level: 'soft', reason: 'the clock may be off' };
+const note: Gate = { gate: 'free-space', level: 'note', reason: 'not much room' };
+
+t.test('ready cameras start, and the others are named', async (t) => {
+  t.same(
+    decideStart(MINE, [
+      answer('CAM_L', { gates: [note] }),
+      answer('CAM_C', { ready: false, gates: [note, hard, soft] }),
+      { cameraId: 'CAM_R', silent: 'no answer for 1 s' },
+    ]),
+    {
+      decision: 'start',
+      cameras: [
+        { camera_id: 'CAM_L', state: 'ready', gates: [note] },
+        {
+          camera_id: 'CAM_C',
+          state: 'not_ready',
+          reason: 'the disk is gone; the clock may be off',
+          gates: [note, hard, soft],
+        },
+        { camera_id: 'CAM_R', state: 'silent', reason: 'no answer for 1 s', gates: [] },
+      ],
+    },
+  );
+  t.equal(decideStart(MINE, [answer('CAM_L'), answer('CAM_C')]).decision, 'start');
+  t.match(
+    decideStart(MINE, [answer('CAM_L', { ready: false }), { cameraId: 'CAM_R', silent: 'x' }]),
+    { decision: 'refuse', cameras: [{ state: 'not_ready', reason: 'not ready' }, { state: 'silent' }] },
+    'nobody is ready',
+  );
+  t.equal(decideStart(MINE, []).decision, 'refuse');
+  t.match(decideStart(MINE, [answer('CAM_L', { sessionUid: null })]), { decision: 'start' });
+  const gates = [note];
+  const readiness = readinessOf(answer('CAM_L', { gates }));
+  readiness.gates.push(hard);
+  t.same(gates, [note], 'the answer is not changed through the decision');
+});
+
+t.test('a session that others are in already is the one', async (t) => {
+  const theirs = { sessionUid: OTHER, sessionId: 'FIRST', committed: true, ready: false };
+  t.same(decideStart(MINE, [answer('CAM_L'), answer('CAM_R', theirs)]), {
+    decision: 'adopt',
+    sessionUid: OTHER,
+    sessionId: 'FIRST',
+  });
+  t.equal(
+    decideStart(MINE, [answer('CAM_L'), answer('CAM_R', { ...theirs, sessionUid: MINE })]).decision,
+    'start',
+    'our own session is not somebody else’s',
+  );
+});
+
+t.test('of two conductors exactly one wins', async (t) => {
+  const cameras = ['CAM_L', 'CAM_C', 'CAM_R'];
+  const ranks = cameras.map((camera) => conductorRank(camera, 'CAM_C', cameras));
+  t.same(ranks, [1, 0, 3], 'the master first, the others in the order of the rig');
+  t.equal(new Set(ranks).size, cameras.length);
+});
+
+t.test('a session that nobody named has a valid name', async (t) => {
+  const name = generatedSessionId(Date.UTC(2024, 2, 15, 14, 0, 0) * 1000);
+  t.equal(name, 'GAME_20240315_140000');
+  t.equal(SessionId.parse(name), name);
+});

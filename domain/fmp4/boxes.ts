@@ -32,41 +32,39 @@ function header(
 }
 
 /**
- * Cuts a byte stream into its top-level boxes. `push` returns those that are complete; what is left waits for more.
- * Throws `RangeError` when the bytes cannot be a box.
+ * Cuts a byte stream into its top-level boxes. `push` gives those that are complete; what is left waits for more.
+ * Its result is to be iterated before the next push: boxes before the damage come out, then comes the `RangeError` for bytes that
+ * cannot be a box, and again at each later push.
  */
-export function boxReader(): { push(chunk: Uint8Array): Box[]; readonly pendingBytes: number } {
+export function boxReader(): { push(chunk: Uint8Array): Iterable<Box>; readonly pendingBytes: number } {
   let chunks: Uint8Array[] = [];
   let pending = 0;
   let needed = 8;
+  let damage: RangeError | undefined;
   return {
     get pendingBytes() {
       return pending;
     },
-    push(chunk) {
+    *push(chunk) {
+      if (damage) throw damage;
       chunks.push(chunk);
       pending += chunk.length;
-      if (pending < needed) return [];
+      if (pending < needed) return;
       const bytes = joined(chunks, pending);
-      const boxes: Box[] = [];
-      let at = 0;
-      needed = 8;
+      chunks = [bytes];
       for (;;) {
-        const next = header(bytes, at);
-        if (!next) break;
-        if (next.size < next.headerSize || next.size > LARGEST_BOX_BYTES)
-          throw new RangeError(`a box "${next.type}" of ${next.size} bytes cannot be part of a recording`);
-        if (bytes.length - at < next.size) {
-          needed = next.size;
-          break;
+        const rest = chunks[0] ?? bytes;
+        const next = header(rest, 0);
+        needed = next ? next.size : 8;
+        if (next && (next.size < next.headerSize || next.size > LARGEST_BOX_BYTES)) {
+          damage = new RangeError(`a box "${next.type}" of ${next.size} bytes cannot be part of a recording`);
+          throw damage;
         }
-        boxes.push({ type: next.type, bytes: bytes.subarray(at, at + next.size) });
-        at += next.size;
+        if (!next || rest.length < next.size) return;
+        chunks = [rest.subarray(next.size)];
+        pending -= next.size;
+        yield { type: next.type, bytes: rest.subarray(0, next.size) };
       }
-      const rest = bytes.subarray(at);
-      chunks = rest.length === 0 ? [] : [rest];
-      pending = rest.length;
-      return boxes;
     },
   };
 }

@@ -28,9 +28,12 @@ export interface Fragment {
 
 /** Tells where whole parts end, so that a file that was cut off can be shortened to what plays. */
 export interface FragmentReader {
-  /** Parts that became complete. Throws `RangeError` when the bytes are not a fragmented MP4. */
-  push(chunk: Uint8Array): (Initialisation | Fragment)[];
-  /** Bytes of whole parts so far; what follows is unfinished. */
+  /**
+   * Parts that became complete; to be iterated before the next push. Parts before the damage come out, then comes the `RangeError`
+   * for bytes that are not a fragmented MP4, and again at each later push.
+   */
+  push(chunk: Uint8Array): Iterable<Initialisation | Fragment>;
+  /** Bytes of the parts that came out so far; what follows is unfinished. */
   readonly wholeBytes: number;
 }
 
@@ -39,31 +42,45 @@ export function fragmentReader(): FragmentReader {
   let held: Box[] = [];
   let initialised = false;
   let wholeBytes = 0;
+  let damage: RangeError | undefined;
+  const refuse = (why: string): never => {
+    damage = new RangeError(why);
+    throw damage;
+  };
+  const takePart = (box: Box): Initialisation | Fragment | undefined => {
+    if (!initialised && held.length === 0 && box.type !== 'ftyp')
+      refuse(`a recording begins with "ftyp", not with "${box.type}"`);
+    if (!initialised && box.type === 'mdat')
+      refuse('the pictures come before their description: not fragmented');
+    if (initialised && box.type === 'moov') refuse('a second description in one recording');
+    held.push(box);
+    if (box.type !== 'moov' && box.type !== 'mdat') return undefined;
+    try {
+      return box.type === 'moov' ? initialisation(held, box) : fragment(held);
+    } catch (error) {
+      return refuse(error instanceof Error ? error.message : 'a part cannot be read');
+    }
+  };
   return {
     get wholeBytes() {
       return wholeBytes;
     },
-    push(chunk) {
-      const parts: (Initialisation | Fragment)[] = [];
+    *push(chunk) {
+      if (damage) throw damage;
       for (const box of boxes.push(chunk)) {
-        if (!initialised && held.length === 0 && box.type !== 'ftyp')
-          throw new RangeError(`a recording begins with "ftyp", not with "${box.type}"`);
-        held.push(box);
-        if (box.type === 'moov') {
-          parts.push(initialisation(held, box));
-          initialised = true;
-        } else if (box.type === 'mdat' && initialised) {
-          parts.push(fragment(held));
-        } else continue;
-        for (const done of held) wholeBytes += done.bytes.length;
+        const part = takePart(box);
+        if (!part) continue;
+        initialised = true;
         held = [];
+        wholeBytes += part.bytes.length;
+        yield part;
       }
-      return parts;
     },
   };
 }
 
 function initialisation(held: Box[], moov: Box): Initialisation {
+  if (!find(moov, 'mvex')) throw new RangeError('the file is an MP4, but not a fragmented one');
   const tracks = children(moov.bytes, 8).filter((box) => box.type === 'trak');
   const media = tracks.map((track) => find(track, 'mdia')).find((mdia) => handlerOf(mdia) === 'vide');
   const mdhd = find(media, 'mdhd');

@@ -2,7 +2,8 @@ import { type Fragment, rebased } from '../fmp4/fragments.ts';
 
 /**
  * Cuts a file out of a running stream: it begins at the last key frame at or before the start (or the first one after it,
- * when there was none), and ends with the fragment that reaches the stop. Times are those of the stream, in its timescale.
+ * when there was none), and ends with the fragment that reaches the stop. A stop at or before the start leaves no file. Times are
+ * those of the stream, in its timescale.
  */
 export interface Cutter {
   /** The start; from here on fragments can come out. */
@@ -58,7 +59,8 @@ export function createCutter(): Cutter {
       else if (held.length > 0) held.push(fragment);
       if (start === undefined || held.length === 0 || fragment.endTime <= start) return [];
       state = 'inside';
-      const begun = held;
+      const begun = stop > start ? held : [];
+      if (begun.length === 0) state = 'after';
       held = [];
       return out(begun);
     },

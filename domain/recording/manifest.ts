@@ -72,21 +72,8 @@ export function buildManifest(facts: RecordingFacts): TouchlineManifest {
   const durationSec = tally.durationUs / 1e6;
   const firstMasterUs = masterUs(firstFrame.localUs, clock);
   const startUs = firstMasterUs ?? firstFrame.localUs;
-  const frames = Math.max(
-    0,
-    Math.round(((startUs - (facts.leadingGap?.fromLocalUs ?? startUs)) * journal.fps) / 1e6),
-  );
   const gaps: Gap[] = [
-    ...(facts.leadingGap
-      ? [
-          {
-            from: toWireTime(facts.leadingGap.fromLocalUs),
-            to: toWireTime(startUs),
-            frames,
-            reason: facts.leadingGap.reason,
-          },
-        ]
-      : []),
+    ...(facts.leadingGap ? [leadingGap(facts.leadingGap, startUs, facts)] : []),
     ...tally.gaps.map((gap) => wireGap(gap, startUs)),
   ];
   return {
@@ -144,6 +131,20 @@ export function buildManifest(facts: RecordingFacts): TouchlineManifest {
       effective: journal.effective,
       bytes_lost: facts.bytesLost,
     },
+  };
+}
+
+function leadingGap(
+  gap: { readonly fromLocalUs: number; readonly reason: string },
+  startUs: number,
+  { clock, journal }: Pick<RecordingFacts, 'clock' | 'journal'>,
+): Gap {
+  const fromUs = masterUs(gap.fromLocalUs, clock) ?? gap.fromLocalUs;
+  return {
+    from: toWireTime(fromUs),
+    to: toWireTime(startUs),
+    frames: Math.max(0, Math.round(((startUs - fromUs) * journal.fps) / 1e6)),
+    reason: gap.reason,
   };
 }
 

@@ -45,7 +45,8 @@ export function createTally(options: { fps: number; timescale: number }): Tally 
         frames++;
       }
       // A gap after the last frame of a fragment shows in its duration: the end is where one frame would have ended.
-      end = last === undefined ? 0 : Math.min(fragment.endTime, last + GAP_FACTOR * frameTicks);
+      if (last !== undefined)
+        end = fragment.endTime - last > GAP_FACTOR * frameTicks ? last + frameTicks : fragment.endTime;
       gaps.push(...found.slice(0, GAPS_KEPT - gaps.length));
       return found;
     },

@@ -5,7 +5,7 @@ const { widthPx, heightPx, blockPx, blocks } = CLOCK_PATTERN;
 const MARCH_US = 1_710_511_200_000_000;
 
 /** A picture that shows `epochUs` at its top left, `strideBytes` wide, the rest filled. */
-function picture(epochUs: number, strideBytes = widthPx, fill = 99): Uint8Array {
+function picture(epochUs: number, strideBytes: number = widthPx, fill = 99): Uint8Array {
   const luma = new Uint8Array(strideBytes * (heightPx + 8)).fill(fill);
   const row = clockPatternRow(epochUs);
   for (let y = 0; y < heightPx; y++) luma.set(row, y * strideBytes);

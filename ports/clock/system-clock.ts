@@ -8,6 +8,10 @@ const LONGEST_TIMER_MS = 60_000;
 const SPIN_BELOW_US = 1_500;
 /** How often the wall clock is compared with the monotonic one again. */
 const RECALIBRATE_US = 1_000_000;
+/** A reading is repeated while the machine gets between its two clocks for longer than this. */
+const GOOD_ENOUGH_US = 5;
+const ATTEMPTS_FIRST = 20;
+const ATTEMPTS_AGAIN = 3;
 
 /**
  * The clocks of this machine. JavaScript reads the wall clock in whole milliseconds only, so its offset to the
@@ -15,16 +19,23 @@ const RECALIBRATE_US = 1_000_000;
  */
 export function systemClock(): Clock {
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  let wall = calibrate();
+  let wall = calibrate(ATTEMPTS_FIRST);
 
   const monoUs = (): number => Number(process.hrtime.bigint() / 1000n);
+  let checkedUs = monoUs();
   return {
     bootId,
     monoUs,
     wallUs() {
       const now = monoUs();
-      if (now - wall.atMonoUs > RECALIBRATE_US) wall = calibrate();
-      return now + wall.offsetUs;
+      if (now - checkedUs > RECALIBRATE_US) {
+        checkedUs = now;
+        const next = calibrate(ATTEMPTS_AGAIN);
+        // Both clocks run at one rate, so a worse reading is no news; one that contradicts the best so far is a step.
+        const stepped = Math.abs(next.offsetUs - wall.offsetUs) > next.errorUs + wall.errorUs;
+        if (stepped || next.errorUs < wall.errorUs) wall = next;
+      }
+      return monoUs() + wall.offsetUs;
     },
     get readErrorUs() {
       return wall.errorUs;
@@ -72,24 +83,19 @@ function rethrowReason(signal: AbortSignal | undefined): (error: unknown) => nev
   };
 }
 
-/** Offset of the wall clock to the monotonic clock, caught where the millisecond changes (at most 1 ms of reading). */
-function calibrate(): { offsetUs: number; errorUs: number; atMonoUs: number } {
-  let best = { offsetUs: 0, errorUs: Number.POSITIVE_INFINITY, atMonoUs: 0 };
-  for (let attempt = 0; attempt < 3 && best.errorUs > 20; attempt++) {
+/** Offset of the wall clock to the monotonic clock, caught where the millisecond changes; an attempt takes 1 ms at most. */
+function calibrate(attempts: number): { offsetUs: number; errorUs: number } {
+  let best = { offsetUs: 0, errorUs: Number.POSITIVE_INFINITY };
+  for (let attempt = 0; attempt < attempts && best.errorUs > GOOD_ENOUGH_US; attempt++) {
     const first = Date.now();
     let before = process.hrtime.bigint();
     for (;;) {
       const now = Date.now();
       const after = process.hrtime.bigint();
       if (now !== first) {
-        const errorUs = Number(after - before) / 1000;
+        const errorUs = Math.ceil(Number(after - before) / 1000);
         const middleUs = Number((before + after) / 2n) / 1000;
-        if (errorUs < best.errorUs)
-          best = {
-            offsetUs: Math.round(now * 1000 - middleUs),
-            errorUs: Math.ceil(errorUs),
-            atMonoUs: Math.floor(middleUs),
-          };
+        if (errorUs < best.errorUs) best = { offsetUs: Math.round(now * 1000 - middleUs), errorUs };
         break;
       }
       before = after;

@@ -11,7 +11,7 @@ export interface Disk {
   replace(path: string, text: string): Promise<void>;
   /** The bytes in chunks of about 1 MiB. Throws `not_found`. */
   read(path: string, from?: number): AsyncIterable<Buffer>;
-  /** Files below a folder, recursively, in order of path; none when the folder is not there. */
+  /** Files below a folder, recursively, in order of path; none when the folder is not there, and no half replacements. */
   list(folder: string): Promise<DiskEntry[]>;
   /** Removes a file and syncs its folder; nothing happens when it is not there. */
   remove(path: string): Promise<void>;
@@ -23,6 +23,7 @@ export interface DiskEntry {
 }
 
 export interface DiskFile {
+  /** All of the bytes, or none of them when it fails. One append at a time. */
   append(bytes: Uint8Array): Promise<void>;
   /** Returns once everything appended so far would survive a power cut. */
   sync(): Promise<void>;

@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
 import type { Disk, DiskEntry, DiskFile } from './disk.ts';
 
 const READ_CHUNK_BYTES = 1024 * 1024;
+/** End of the name of a file that is about to replace another one; a power cut can leave such a file behind. */
+const TEMPORARY = '.new';
 
 /** A mounted file system below `root`. The root itself is never made: a disk that is not mounted must be noticed. */
 export function localDisk(root: string): Disk {
@@ -37,21 +40,27 @@ export function localDisk(root: string): Disk {
           how === 'create' ? 'ax' : constants.O_WRONLY | constants.O_APPEND,
         );
         if (how === 'create') await syncFolder(dirname(at(path)));
-        return localFile(handle, path, guard);
+        const { size } = await handle.stat();
+        return localFile(handle, path, size, guard);
       }),
     replace: (path, text) =>
       guard(`write ${path}`, async () => {
         await access(root, constants.W_OK);
         await makeFolders(root, dirname(path));
-        const temporary = `${at(path)}.${process.pid}.new`;
-        const handle = await open(temporary, 'w');
+        const temporary = `${at(path)}.${randomUUID()}${TEMPORARY}`;
         try {
-          await handle.writeFile(text);
-          await handle.sync();
-        } finally {
-          await handle.close();
+          const handle = await open(temporary, 'wx');
+          try {
+            await handle.writeFile(text);
+            await handle.sync();
+          } finally {
+            await handle.close();
+          }
+          await rename(temporary, at(path));
+        } catch (error) {
+          await rm(temporary, { force: true });
+          throw error;
         }
-        await rename(temporary, at(path));
         await syncFolder(dirname(at(path)));
       }),
     async *read(path, from = 0) {
@@ -82,19 +91,20 @@ export function localDisk(root: string): Disk {
           },
         );
         for (const entry of found) {
-          if (!entry.isFile()) continue;
+          if (!entry.isFile() || entry.name.endsWith(TEMPORARY)) continue;
           const full = join(entry.parentPath, entry.name);
-          const handle = await open(full, 'r');
-          try {
-            entries.push({ path: relative(root, full), sizeBytes: (await handle.stat()).size });
-          } finally {
-            await handle.close();
-          }
+          // A file that is removed while we look is not there.
+          const stats = await stat(full).catch((error: NodeJS.ErrnoException) => {
+            if (error.code === 'ENOENT') return undefined;
+            throw error;
+          });
+          if (stats) entries.push({ path: relative(root, full), sizeBytes: stats.size });
         }
         return entries.sort((a, b) => (a.path < b.path ? -1 : 1));
       }),
     remove: (path) =>
       guard(`remove ${path}`, async () => {
+        await access(root);
         await rm(at(path), { force: true });
         await syncFolder(dirname(at(path))).catch((error: NodeJS.ErrnoException) => {
           if (error.code !== 'ENOENT') throw error;
@@ -106,18 +116,38 @@ export function localDisk(root: string): Disk {
 function localFile(
   handle: FileHandle,
   path: string,
+  existingBytes: number,
   guard: <T>(what: string, work: () => Promise<T>) => Promise<T>,
 ): DiskFile {
+  let size = existingBytes;
+  const write = async (bytes: Uint8Array): Promise<void> => {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await handle.write(bytes, done, bytes.length - done);
+      done += bytesWritten;
+    }
+  };
   return {
     append: (bytes) =>
       guard(`write ${path}`, async () => {
-        for (let done = 0; done < bytes.length; ) {
-          const { bytesWritten } = await handle.write(bytes, done, bytes.length - done);
-          done += bytesWritten;
+        try {
+          await write(bytes);
+        } catch (error) {
+          // A full disk takes a part of the bytes first: what was not appended whole must not be in the file.
+          await handle.truncate(size).catch((cutError: unknown) => {
+            throw new TouchlineError('disk_failed', `cannot write ${path}, nor cut what was written of it`, {
+              cause: new AggregateError([error, cutError]),
+            });
+          });
+          throw error;
         }
+        size += bytes.length;
       }),
     sync: () => guard(`sync ${path}`, () => handle.datasync()),
-    cut: (sizeBytes) => guard(`cut ${path}`, () => handle.truncate(sizeBytes)),
+    cut: (sizeBytes) =>
+      guard(`cut ${path}`, async () => {
+        await handle.truncate(sizeBytes);
+        size = sizeBytes;
+      }),
     close: () => guard(`close ${path}`, () => handle.close()),
   };
 }

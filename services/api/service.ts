@@ -56,45 +56,68 @@ export function createApi(deps: ApiDeps): Unit {
   const routes = (server: HttpApp): void => {
     server.get(
       nodeRoutes.health,
-      { schema: { response: { 200: z.object({ status: z.literal('healthy'), broker: z.boolean() }) } } },
+      {
+        schema: {
+          summary: 'Whether this node answers',
+          response: { 200: z.object({ status: z.literal('healthy'), broker: z.boolean() }) },
+        },
+      },
       async () => ({
         status: 'healthy' as const,
         broker: bus.connected,
       }),
     );
-    server.get(nodeRoutes.status, { schema: { response: { 200: NodeStatus } } }, async () => status());
-    server.get(nodeRoutes.rig, { schema: { response: { 200: RigView } } }, async () =>
-      rigView({ config, session, statuses, availability }),
+    server.get(
+      nodeRoutes.status,
+      { schema: { summary: 'Everything about this node', response: { 200: NodeStatus } } },
+      async () => status(),
+    );
+    server.get(
+      nodeRoutes.rig,
+      {
+        schema: {
+          summary: 'All nodes of the rig, with what they do not agree on',
+          response: { 200: RigView },
+        },
+      },
+      async () => rigView({ config, session, statuses, availability }),
     );
     server.post(
       nodeRoutes.rigStart,
-      { schema: { body: StartInput, response: { 200: StartResult } } },
+      { schema: { summary: 'Start the whole rig', body: StartInput, response: { 200: StartResult } } },
       async (request) =>
         bus.request(config.camera_id, 'rigStart', request.body, { timeoutMs, issuedBy: 'rest' }),
     );
     server.post(
       nodeRoutes.rigStop,
-      { schema: { body: StopInput.default({}), response: { 200: StopResult } } },
+      {
+        schema: { summary: 'Stop the whole rig', body: StopInput.default({}), response: { 200: StopResult } },
+      },
       async (request) =>
         bus.request(config.camera_id, 'rigStop', request.body, { timeoutMs, issuedBy: 'rest' }),
     );
-    server.get(nodeRoutes.recordings, { schema: { response: { 200: RecordingList } } }, async () => {
-      const { manifests, unreadable } = await readManifests(deps.disk);
-      return {
-        recordings: manifests.map(({ manifest, manifestPath }) => ({
-          manifest_path: manifestPath,
-          manifest,
-        })),
-        unreadable: unreadable.map(({ manifestPath, error }) => ({
-          manifest_path: manifestPath,
-          reason: error.message,
-        })),
-      };
-    });
+    server.get(
+      nodeRoutes.recordings,
+      { schema: { summary: 'Manifests on this node', response: { 200: RecordingList } } },
+      async () => {
+        const { manifests, unreadable } = await readManifests(deps.disk);
+        return {
+          recordings: manifests.map(({ manifest, manifestPath }) => ({
+            manifest_path: manifestPath,
+            manifest,
+          })),
+          unreadable: unreadable.map(({ manifestPath, error }) => ({
+            manifest_path: manifestPath,
+            reason: error.message,
+          })),
+        };
+      },
+    );
     server.post(
       nodeRoutes.offload,
       {
         schema: {
+          summary: 'Bring home what is not offloaded yet',
           body: z.object({ session_uid: SessionUid.optional() }).default({}),
           response: { 202: z.object({ queued: z.int() }) },
         },

@@ -205,8 +205,8 @@ export function createRecorder(deps: RecorderDeps): Unit {
       ]);
     const mode = await devices.look(control.signal);
     const other = take && take.sessionUid !== input.session_uid ? take : undefined;
-    if (other && state === 'preparing' && !other.committed && input.rank < (preparation?.rank ?? 0)) {
-      // Two conductors at once: the one with the lower rank wins, on every node.
+    if (other && state === 'preparing' && !other.committed && input.rank <= (preparation?.rank ?? -1)) {
+      // Two conductors at once: the one with the lower rank wins, on every node. One that asks again has given up its first.
       other.stop(clock.monoUs());
       await other.done;
     }

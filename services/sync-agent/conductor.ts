@@ -4,7 +4,7 @@ import { TouchlineError } from '#contracts/errors.ts';
 import type { CameraId, SessionId, SessionUid } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import { type CameraReadiness, type RigSession, supersedes } from '#contracts/session.ts';
-import { toWireTime } from '#contracts/time.ts';
+import { fromWireTime, toWireTime } from '#contracts/time.ts';
 import {
   conductorRank,
   decideStart,
@@ -168,7 +168,8 @@ export function createConductor(deps: ConductorDeps): Conductor {
     },
     start(input) {
       if (starting) return starting;
-      if (session?.state === 'recording' && !isOver(session, masterNowUs())) throw alreadyRecording(session);
+      if (session?.state === 'recording' && !isOver(session, masterNowUs()))
+        return joined(session, input, masterNowUs());
       const nowUs = masterNowUs();
       const first: RigSession = {
         v: 1,
@@ -183,7 +184,8 @@ export function createConductor(deps: ConductorDeps): Conductor {
         cameras: [],
         updated_at: toWireTime(nowUs),
       };
-      const result = run(record({}, first), input.override).finally(() => {
+      // Nothing is published before the answers are in: of two conductors at once only one writes a record.
+      const result = run(first, input.override).finally(() => {
         starting = undefined;
       });
       starting = { sessionUid: first.session_uid, sessionId: first.session_id, result };
@@ -243,7 +245,23 @@ export function resultOf(session: RigSession, startAt: string): CommandResult<'r
   };
 }
 
-export function alreadyRecording(session: RigSession): TouchlineError {
+/** A start asked twice at once is one start: the second gets the session of the first while its instant is still ahead. */
+function joined(
+  session: RigSession,
+  input: CommandArguments<'rigStart'>,
+  nowUs: number,
+): Conducted<StartResult> {
+  const { session_id, session_uid, start_at } = session;
+  const same = input.session_id === undefined || input.session_id === session_id;
+  if (!start_at || !same || nowUs > fromWireTime(start_at)) throw alreadyRecording(session);
+  return {
+    sessionUid: session_uid,
+    sessionId: session_id,
+    result: Promise.resolve(resultOf(session, start_at)),
+  };
+}
+
+function alreadyRecording(session: RigSession): TouchlineError {
   return new TouchlineError(
     'already_recording',
     `the rig is recording ${session.session_id}; stop it first`,
@@ -255,9 +273,7 @@ export function alreadyRecording(session: RigSession): TouchlineError {
 
 /** Whether a session that says it records has outlived its longest duration. */
 function isOver(session: RigSession, nowUs: number): boolean {
-  return (
-    session.start_at !== null && nowUs > Date.parse(session.start_at) * 1000 + session.max_duration_sec * 1e6
-  );
+  return session.start_at !== null && nowUs > fromWireTime(session.start_at) + session.max_duration_sec * 1e6;
 }
 
 /** A later session has a later uid, even when the clock was set back in between. */

@@ -271,7 +271,7 @@ export function createPart(options: PartOptions): PartRecorder {
       if (out.length > 0 && !opening && cutter.origin !== undefined) begin(cutter.origin);
       if (file) for (const next of out) write(file, next);
       else if (!fileError) early.push(...out);
-      if (cutter.state === 'after' && file) complete.resolve(undefined);
+      if (cutter.state === 'after' && (file || !opening)) complete.resolve(undefined);
     },
     get progress() {
       return (

@@ -227,6 +227,50 @@ t.test('a match goes on and comes home whatever is killed', async (t) => {
     },
   );
 
+  await t.test('a foreign MQTT client starts and stops the rig by topic, and sees its states', async (t) => {
+    const port = String(rig.place.nodes.find((node) => node.cameraId === 'CAM_L')?.brokerPort);
+    const say = (topic: string, message: object): Promise<string> =>
+      runProgram('mosquitto_pub', [
+        '-p',
+        port,
+        '-q',
+        '1',
+        '-t',
+        `touchline/demo/${topic}`,
+        '-m',
+        JSON.stringify(message),
+      ]);
+    const retained = async (topic: string): Promise<Record<string, unknown>> =>
+      JSON.parse(
+        await runProgram('mosquitto_sub', [
+          '-p',
+          port,
+          '-W',
+          '5',
+          '-C',
+          '1',
+          '-t',
+          `touchline/demo/${topic}`,
+        ]),
+      );
+    await say('all/cmd/sync-agent/start', { id: 'kick-off', session_id: 'Foreign' });
+    await untilAllRecord(rig, 0.5);
+    t.match(await retained('session'), { session_id: 'Foreign', state: 'recording', conductor: 'CAM_C' });
+    for (const camera of CAMERAS) {
+      t.match(
+        await retained(`${camera}/recorder/state`),
+        { state: 'recording', recording: { session_id: 'Foreign' } },
+        `${camera}, seen at CAM_L`,
+      );
+      t.match(await retained(`${camera}/availability`), { state: 'online' });
+    }
+    const { session_uid } = (await retained('session')) as { session_uid: string };
+    await say('CAM_R/cmd/sync-agent/stop', { id: 'whistle' });
+    for (const camera of CAMERAS)
+      t.equal((await finalManifests(rig, camera, session_uid, false)).length, 1, camera);
+    t.match(await retained('session'), { state: 'stopped' });
+  });
+
   await t.test('what is asked wrongly is refused by name, and nothing is lost', async (t) => {
     const { session_uid, start_at } = await rig.master.start({ session_id: 'Wrong' });
     await untilAllRecord(rig, 0.5);

@@ -54,8 +54,10 @@ export async function startProgram(
     child.once('spawn', resolve);
     child.once('error', (cause: NodeJS.ErrnoException) => reject(startFailure(command, cause)));
   });
+  let closed = false;
   const ended = new Promise<ProgramEnd>((resolve) => {
     child.once('close', (code, signal) => {
+      closed = true;
       if (rest.trim() !== '') stderr.push(rest);
       resolve({ code, signal, stderr });
     });
@@ -65,8 +67,9 @@ export async function startProgram(
     ended,
     async stop(signal = 'SIGTERM', graceMs = 2000) {
       const send = (name: NodeJS.Signals): void => {
-        if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-        if (options.group) process.kill(-child.pid, name);
+        if (child.pid === undefined || closed) return;
+        // What the program started can outlive it, and holds the pipes that are waited for.
+        if (options.group) signalGroup(child.pid, name);
         else child.kill(name);
       };
       send(signal);
@@ -79,12 +82,22 @@ export async function startProgram(
   };
 }
 
+/** Signals all that is left of a process group; that nothing is left is what was wanted. */
+function signalGroup(leader: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-leader, signal);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
 /** Runs a program to its end and returns its stdout. Throws `internal` with its last lines when it fails. */
 export async function runProgram(
   command: string,
   args: readonly string[],
   signal?: AbortSignal,
 ): Promise<string> {
+  signal?.throwIfAborted();
   const program = await startProgram(command, args, { stdout: 'pipe' });
   let out = '';
   program.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -92,6 +105,7 @@ export async function runProgram(
   });
   const onAbort = (): void => void program.child.kill('SIGKILL');
   signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
   const end = await program.ended;
   signal?.removeEventListener('abort', onAbort);
   signal?.throwIfAborted();

@@ -1,5 +1,5 @@
 import { CLOCK_PATTERN, clockPatternRow } from '#domain/clock-pattern/clock-pattern.ts';
-import type { Clock } from '../clock/clock.ts';
+import { type Clock, wallAt } from '../clock/clock.ts';
 import type { Camera, CameraMode } from './camera.ts';
 import { encoderArguments, ffmpegStream, streamOf, TS_TO_STDOUT } from './ffmpeg-stream.ts';
 import { matroskaFrame, matroskaHead } from './matroska.ts';
@@ -68,7 +68,7 @@ export function testPattern(options: TestPatternOptions): Camera {
           await clock.sleepUntil(exposedUs, 'next exposure', control.signal);
           const nowUs = clock.monoUs();
           if (nowUs - exposedUs > BUFFERED_SEC * 1e6 || stdin.writableLength > bufferedBytes) continue;
-          stdin.write(matroskaFrame(exposedUs - originUs, picture(clock.wallUs() - (nowUs - exposedUs))));
+          stdin.write(matroskaFrame(exposedUs - originUs, picture(wallAt(clock, exposedUs))));
           first.resolve(exposedUs);
         }
       };

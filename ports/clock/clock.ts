@@ -28,3 +28,19 @@ export interface MasterTime {
   readonly offsetUs: number | null;
   readonly reading: ClockReading;
 }
+
+/** Two readings further apart than this had something between them. */
+const CLOSE_TOGETHER_US = 50;
+
+/** The wall clock at a monotonic instant: both clocks are read close together, and again when the machine got in between. */
+export function wallAt(clock: Pick<Clock, 'monoUs' | 'wallUs'>, monoUs: number): number {
+  let best = { apartUs: Number.POSITIVE_INFINITY, offsetUs: 0 };
+  for (let attempt = 0; attempt < 5 && best.apartUs > CLOSE_TOGETHER_US; attempt++) {
+    const beforeUs = clock.monoUs();
+    const wallUs = clock.wallUs();
+    const afterUs = clock.monoUs();
+    const apartUs = afterUs - beforeUs;
+    if (apartUs < best.apartUs) best = { apartUs, offsetUs: wallUs - Math.round((beforeUs + afterUs) / 2) };
+  }
+  return monoUs + best.offsetUs;
+}

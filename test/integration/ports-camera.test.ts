@@ -1,0 +1,307 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import { CameraConfig } from '#contracts/node-config.ts';
+import type { Camera } from '#ports/camera/camera.ts';
+import { configuredCamera } from '#ports/camera/configured-camera.ts';
+import { cameraConformance } from '#ports/camera/conformance.ts';
+import { fileCamera } from '#ports/camera/file.ts';
+import { systemClock } from '#ports/clock/system-clock.ts';
+import { runProgram } from '#ports/program/program.ts';
+import { CAMERA_LIKE, inspect, makeTimedFilm, makeVideo, picturesOf } from '../fixtures/make-video.ts';
+import { readBurnedClock } from '../fixtures/read-burned-clock.ts';
+
+const clock = systemClock();
+const never = new AbortController().signal;
+const dir = t.testdir({ 'notes.mp4': 'these are notes and no video', 'empty.mp4': '', folder: {} });
+const at = (name: string): string => join(dir, name);
+const film = (name: string): Camera => fileCamera({ path: at(name), bitrateMbps: 2, clock });
+const pattern = (over: object = {}): Camera =>
+  configuredCamera(
+    CameraConfig.parse({ source: 'test-pattern', height: 144, bitrate_mbps: 1, ...over }),
+    clock,
+  );
+
+/** Programs that this process started and that still run. */
+function programs(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const [, state, parent] = /\) (\S) (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+        return Number(parent) === process.pid && state !== 'Z';
+      } catch {
+        return false; // It ended while we looked.
+      }
+    });
+}
+const kill = (pid: number): void => void process.kill(pid, 'SIGKILL');
+
+/** Lets a camera run and keeps what it sends. `cueMs`: from now to the first frame of a film. `seconds`: counted from the first frame. */
+async function watch(
+  camera: Camera,
+  name: string,
+  seconds: number,
+  cueMs = 250,
+  during?: () => Promise<void>,
+) {
+  const cueMonoUs = clock.monoUs() + cueMs * 1000;
+  const stream = await camera.open({ cueMonoUs, signal: never });
+  const chunks: Buffer[] = [];
+  const arrivals: number[] = [];
+  stream.output.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    arrivals.push(clock.monoUs());
+  });
+  const firstFrameMonoUs = await stream.firstFrameMonoUs;
+  await during?.();
+  // On a busy machine an encoder starts late: what counts is how long it has been sending.
+  while (arrivals.length === 0) await once(stream.output, 'data');
+  await clock.sleepUntil(Math.max(firstFrameMonoUs, arrivals[0] ?? 0) + seconds * 1e6, 'end of the watch');
+  await stream.close();
+  const failure = await stream.ended;
+  if (failure) throw failure;
+  writeFileSync(at(name), Buffer.concat(chunks));
+  return { path: at(name), cueMonoUs, firstFrameMonoUs, arrivals };
+}
+
+/** Differences between neighbours. */
+const steps = (values: number[]): number[] => values.slice(1).map((value, n) => value - (values[n] ?? 0));
+
+t.before(async () => {
+  await Promise.all([
+    makeVideo(at('camera-like.mp4'), { args: CAMERA_LIKE, seconds: 4 }),
+    makeVideo(at('reordered.mp4'), {
+      args: [...CAMERA_LIKE.slice(0, 2), '-bf', '2', '-g', '12', '-pix_fmt', 'yuv420p'],
+    }),
+    makeVideo(at('rare-keys.mp4'), { args: [...CAMERA_LIKE, '-g', '250'], seconds: 4 }),
+    makeVideo(at('mpeg2.mpg'), { args: ['-c:v', 'mpeg2video', '-b:v', '1M'] }),
+    makeVideo(at('vp9.webm'), {
+      args: ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8'],
+      size: '160x90',
+    }),
+    makeVideo(at('prores.mov'), { args: ['-c:v', 'prores', '-pix_fmt', 'yuv422p10le'] }),
+    makeVideo(at('odd.mp4'), { args: ['-c:v', 'libx264', '-pix_fmt', 'yuv444p'], size: '321x181' }),
+    makeVideo(at('ntsc.mp4'), { args: ['-c:v', 'mpeg4', '-b:v', '1M'], rate: '30000/1001' }),
+    makeVideo(at('still.png'), { args: ['-frames:v', '1'] }),
+    makeVideo(at('still.jpg'), { args: ['-frames:v', '1'] }),
+    runProgram('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=d=1', at('sound.wav')]),
+    makeTimedFilm(at('timed.mp4'), { frames: 25, fps: 25, args: CAMERA_LIKE }),
+    makeTimedFilm(at('timed.mkv'), { frames: 25, fps: 25, args: ['-c:v', 'ffv1', '-pix_fmt', 'yuv420p'] }),
+  ]);
+  await runProgram('ffmpeg', [
+    ...[
+      '-v',
+      'error',
+      '-i',
+      at('sound.wav'),
+      '-i',
+      at('still.jpg'),
+      '-map',
+      '0',
+      '-map',
+      '1',
+      '-c:v',
+      'copy',
+    ],
+    ...['-disposition:v', 'attached_pic', at('cover.mp3')],
+  ]);
+});
+
+t.test('the test pattern is a camera', (t) =>
+  cameraConformance(t, { camera: pattern(), clock, programs, kill }),
+);
+t.test('a film is a camera', async (t) => {
+  await cameraConformance(t, { camera: film('camera-like.mp4'), clock, programs, kill });
+  await cameraConformance(t, { camera: film('mpeg2.mpg'), clock, programs, kill });
+});
+
+t.test(
+  'each frame of the test pattern shows when it was exposed, and its time stamp says the same',
+  async (t) => {
+    const { path, firstFrameMonoUs } = await watch(pattern(), 'pattern.ts', 1.2);
+    const frames = await readBurnedClock(path);
+    const wallMinusMonoUs = clock.wallUs() - clock.monoUs();
+    const [first] = frames;
+    if (!first) throw new Error('no frame');
+    t.ok(frames.length >= 30, `${frames.length} frames`);
+    const firstOffUs = first.epochUs - wallMinusMonoUs - firstFrameMonoUs;
+    t.ok(Math.abs(firstOffUs) < 2000, `the first frame is told to ${firstOffUs} us`);
+    const off = frames.map(({ ptsUs, epochUs }) => Math.abs(ptsUs - first.ptsUs - (epochUs - first.epochUs)));
+    t.ok(Math.max(...off) < 2000, `time stamps follow the exposures to ${Math.max(...off)} us`);
+    const { width, height, codec, hasBFrames, packets } = await inspect(path);
+    t.same({ width, height, codec, hasBFrames }, { width: 1280, height: 144, codec: 'h264', hasBFrames: 0 });
+    const keys = packets.flatMap(({ keyframe }, n) => (keyframe ? [n] : []));
+    t.ok(keys[0] === 0 && steps(keys).every((step) => step === 15), `key frames twice a second: ${keys}`);
+  },
+);
+
+t.test(
+  'frames that are lost leave a gap in the time stamps, and the clock of the others stays right',
+  async (t) => {
+    const { path } = await watch(pattern(), 'stalled.ts', 3.2, 0, async () => {
+      const [encoder = 0] = programs();
+      process.kill(encoder, 'SIGSTOP');
+      await delay(2400);
+      process.kill(encoder, 'SIGCONT');
+    });
+    const frames = await readBurnedClock(path);
+    const gaps = steps(frames.map(({ epochUs }) => epochUs)).filter((step) => step > 50_000);
+    t.ok(gaps.length > 0 && Math.max(...gaps) > 200_000, `gaps of ${gaps} us`);
+    const [first] = frames;
+    const off = frames.map(({ ptsUs, epochUs }) =>
+      Math.abs(ptsUs - (first?.ptsUs ?? 0) - (epochUs - (first?.epochUs ?? 0))),
+    );
+    t.ok(Math.max(...off) < 2000, `the film is not shortened: off by ${Math.max(...off)} us`);
+  },
+);
+
+t.test('what a camera could have sent is replayed as it is', async (t) => {
+  t.match(await film('camera-like.mp4').probe(never), { width: 320, height: 180, fps: 25, codec: 'h264' });
+  const { path, cueMonoUs, firstFrameMonoUs } = await watch(film('camera-like.mp4'), 'replayed.ts', 1);
+  t.equal(firstFrameMonoUs, cueMonoUs, 'its first frame belongs to the cue');
+  const pictures = await picturesOf(path);
+  t.ok(pictures.length >= 22, `${pictures.length} pictures`);
+  t.same(
+    pictures,
+    (await picturesOf(at('camera-like.mp4'))).slice(0, pictures.length),
+    'picture by picture the same',
+  );
+});
+
+t.test(
+  'everything else is encoded: even sizes, its own rate, no reordering, frequent key frames',
+  async (t) => {
+    const even = { width: 320, height: 180 };
+    const check = async (name: string, size: object, rate: number): Promise<void> => {
+      const mode = await film(name).probe(never);
+      t.match(
+        mode,
+        { ...size, fps: Math.round(rate), codec: 'h264', bitrateMbps: 2 },
+        `${name}: known before`,
+      );
+      const { path } = await watch(film(name), `${name}.ts`, 1);
+      const { codec, width, height, hasBFrames, packets } = await inspect(path);
+      t.same({ codec, width, height, hasBFrames }, { codec: 'h264', ...size, hasBFrames: 0 }, name);
+      const apart = steps(packets.map(({ ptsSec }) => ptsSec));
+      t.ok(
+        packets.length > 10 && apart.every((sec) => Math.abs(sec - 1 / rate) < 0.002),
+        `${name}: ${rate} fps`,
+      );
+      const keys = packets.filter(({ keyframe }) => keyframe).map(({ ptsSec }) => ptsSec);
+      t.ok(packets[0]?.keyframe && keys.length >= 2, `${name}: ${keys.length} key frames`);
+      await picturesOf(path);
+    };
+    await Promise.all([
+      check('reordered.mp4', even, 25),
+      check('rare-keys.mp4', even, 25),
+      check('mpeg2.mpg', even, 25),
+      check('vp9.webm', { width: 160, height: 90 }, 25),
+      check('prores.mov', even, 25),
+      check('odd.mp4', even, 25),
+      check('ntsc.mp4', even, 30_000 / 1001),
+    ]);
+  },
+);
+
+t.test('a short film goes round, at the pace of a camera, without a frame too many or too few', async (t) => {
+  const check = async (name: string): Promise<void> => {
+    const { path, firstFrameMonoUs, cueMonoUs, arrivals } = await watch(film(name), `${name}.ts`, 2.5);
+    const { packets } = await inspect(path);
+    const apart = steps(packets.map(({ dtsSec }) => dtsSec));
+    t.ok(
+      apart.every((sec) => Math.abs(sec - 0.04) < 0.002),
+      `${name}: even time stamps, the seams included`,
+    );
+    const shown = (await readBurnedClock(path)).map(({ epochUs }) => epochUs);
+    t.ok(shown.length > 50, `${name}: more than twice round (${shown.length} frames)`);
+    const wanted = shown.map((_, n) => (n % 25) * 40_000);
+    t.same(shown, wanted, `${name}: every frame once, in order`);
+    t.equal(firstFrameMonoUs, cueMonoUs);
+    const lastUs = (arrivals.at(-1) ?? 0) - (arrivals[0] ?? 0);
+    const sentUs = ((packets.at(-1)?.ptsSec ?? 0) - (packets[0]?.ptsSec ?? 0)) * 1e6;
+    t.ok(Math.abs(lastUs - sentUs) < 400_000, `${name}: ${sentUs} us of film in ${lastUs} us`);
+  };
+  await Promise.all([check('timed.mp4'), check('timed.mkv')]);
+});
+
+t.test('a film that is opened late is where it would be by now', async (t) => {
+  const check = async (name: string): Promise<void> => {
+    const camera = film(name);
+    await camera.probe(never);
+    const { path, cueMonoUs, firstFrameMonoUs } = await watch(camera, `late-${name}.ts`, 0.7, -3300);
+    const [first] = await readBurnedClock(path);
+    t.ok(firstFrameMonoUs - cueMonoUs > 3_300_000, `${name}: not from its beginning`);
+    const wantedUs = (firstFrameMonoUs - cueMonoUs) % 1_000_000;
+    const offUs = Math.abs((first?.epochUs ?? -1) - wantedUs);
+    t.ok(offUs <= 45_000, `${name}: shows ${first?.epochUs} where ${wantedUs} belongs`);
+  };
+  await Promise.all([check('timed.mp4'), check('timed.mkv')]);
+});
+
+t.test('opening waits for the cue, and can be given up', async (t) => {
+  const control = new AbortController();
+  const reason = new Error('the start was called off');
+  const opening = film('camera-like.mp4').open({
+    cueMonoUs: clock.monoUs() + 60_000_000,
+    signal: control.signal,
+  });
+  await film('camera-like.mp4').probe(never);
+  control.abort(reason);
+  t.equal(await opening.catch((error: unknown) => error), reason);
+  t.same(programs(), []);
+});
+
+t.test('what is no video is named, with the reason', async (t) => {
+  for (const [name, why] of [
+    ['notes.mp4', /cannot read it.*moov|Invalid data/],
+    ['empty.mp4', /cannot read it/],
+    ['gone.mp4', /No such file/],
+    ['folder', /cannot read it.*directory/],
+    ['still.png', /still picture|single picture/],
+    ['still.jpg', /single picture/],
+    ['sound.wav', /no video stream/],
+    ['cover.mp3', /frame rate|single picture/],
+  ] as const)
+    await t.rejects(
+      film(name).probe(never),
+      { code: 'source_not_video', field: 'path', message: new RegExp(`${at(name)}.*(${why.source})`) },
+      name,
+    );
+});
+
+t.test('without ffmpeg the error says how to get it', async (t) => {
+  const program = `
+    import { configuredCamera } from '#ports/camera/configured-camera.ts';
+    import { systemClock } from '#ports/clock/system-clock.ts';
+    import { CameraConfig } from '#contracts/node-config.ts';
+    const signal = new AbortController().signal;
+    for (const config of [{ source: 'test-pattern' }, { source: 'file', path: '/a.mp4' }])
+      await configuredCamera(CameraConfig.parse(config), systemClock())
+        .open({ cueMonoUs: 0, signal })
+        .catch((error) => console.log(JSON.stringify(error.toWire())));
+  `;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: join(import.meta.dirname, '../..'),
+    env: { PATH: '' },
+  });
+  let out = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk;
+  });
+  await once(child, 'close');
+  const errors = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
+  t.match(errors, [
+    { code: 'program_missing', message: 'ffmpeg is not installed: apt-get install -y ffmpeg' },
+    { code: 'program_missing', message: 'ffprobe is not installed: apt-get install -y ffmpeg' },
+  ]);
+  t.match(errors[0], { details: { program: 'ffmpeg', debian_package: 'ffmpeg' } });
+});

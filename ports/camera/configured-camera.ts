@@ -1,5 +1,5 @@
 import type { CameraConfig } from '#contracts/node-config.ts';
-import type { Clock } from '../clock/clock.ts';
+import type { Clock } from '#ports/clock/clock.ts';
 import type { Camera } from './camera.ts';
 import { fileCamera } from './file.ts';
 import { testPattern } from './test-pattern.ts';

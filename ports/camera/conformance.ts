@@ -1,4 +1,4 @@
-import type { Clock } from '../clock/clock.ts';
+import type { Clock } from '#ports/clock/clock.ts';
 import type { Camera, CameraStream } from './camera.ts';
 
 /** What the suite needs of a test runner. */

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { TouchlineError } from '#contracts/errors.ts';
-import { describeEnd, type Program, startProgram } from '../program/program.ts';
+import { describeEnd, type Program, startProgram } from '#ports/program/program.ts';
 import { type CameraStream, KEYFRAME_INTERVAL_SEC } from './camera.ts';
 
 /** Encoder arguments for a picture that has to be encoded here: light, without delay, key frames twice a second. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { TouchlineError } from '#contracts/errors.ts';
 import type { VideoCodec } from '#contracts/manifest.ts';
-import type { Clock } from '../clock/clock.ts';
-import { runProgram } from '../program/program.ts';
+import type { Clock } from '#ports/clock/clock.ts';
+import { runProgram } from '#ports/program/program.ts';
 import { type Camera, type CameraMode, KEYFRAME_INTERVAL_SEC } from './camera.ts';
 import { encoderArguments, ffmpegStream, streamOf, TS_TO_STDOUT } from './ffmpeg-stream.ts';
 

@@ -1,5 +1,5 @@
 import { CLOCK_PATTERN, clockPatternRow } from '#domain/clock-pattern/clock-pattern.ts';
-import { type Clock, wallAt } from '../clock/clock.ts';
+import { type Clock, wallAt } from '#ports/clock/clock.ts';
 import type { Camera, CameraMode } from './camera.ts';
 import { encoderArguments, ffmpegStream, streamOf, TS_TO_STDOUT } from './ffmpeg-stream.ts';
 import { matroskaFrame, matroskaHead } from './matroska.ts';

@@ -25,8 +25,11 @@ export interface OffloadDeps {
 
 /** Brings recordings home, one at a time. What waits is read from the manifests on the disk: there is no second list to lose. */
 export interface Offload {
-  /** Queues what is not offloaded; of one session when `sessionUid` is given. Returns how many wait. */
-  enqueue(sessionUid?: string): Promise<number>;
+  /**
+   * Queues what is not offloaded; of one session when `sessionUid` is given. Returns how many wait. What central refused for
+   * good is queued again only when somebody asks for it (`onDemand`).
+   */
+  enqueue(options: { sessionUid?: string | undefined; onDemand: boolean }): Promise<number>;
   items(): OffloadItem[];
   /** Resolves when nothing is being sent. */
   idle(): Promise<void>;
@@ -148,7 +151,7 @@ export function createOffload(deps: OffloadDeps): Offload {
   };
 
   return {
-    async enqueue(sessionUid) {
+    async enqueue({ sessionUid, onDemand }) {
       const { manifests, unreadable } = await readManifests(disk);
       for (const { error } of unreadable) log.error({ err: error }, error.message);
       for (const { manifest, manifestPath: path } of manifests) {
@@ -157,8 +160,8 @@ export function createOffload(deps: OffloadDeps): Offload {
         const known = entries.get(path);
         if (
           known &&
-          !['failed', 'offloaded'].includes(known.item.state) &&
-          known.manifest.touchline.final === manifest.touchline.final
+          known.manifest.touchline.final === manifest.touchline.final &&
+          !again(known.item, onDemand)
         )
           continue;
         entries.set(path, { path, manifest, item: firstItem(manifest) });
@@ -175,6 +178,12 @@ export function createOffload(deps: OffloadDeps): Offload {
       await running?.catch(() => undefined);
     },
   };
+}
+
+/** Whether something that was in the queue before may go there once more. */
+function again({ state, error }: OffloadItem, onDemand: boolean): boolean {
+  if (state === 'offloaded') return true;
+  return state === 'failed' && (onDemand || error === null || worthRetrying(error.code));
 }
 
 function firstItem(manifest: TouchlineManifest): OffloadItem {

@@ -155,9 +155,9 @@ export function createHousekeeper(deps: HousekeeperDeps): Unit {
           }),
       });
       offload = queue;
-      const bringHome = (sessionUid?: string): void => {
+      const bringHome = (): void => {
         queue
-          .enqueue(sessionUid)
+          .enqueue({ onDemand: false })
           .catch((error: unknown) =>
             log.error({ err: error }, 'the recordings on the disk cannot be listed'),
           );
@@ -167,7 +167,7 @@ export function createHousekeeper(deps: HousekeeperDeps): Unit {
           throw new TouchlineError('configuration_invalid', 'offload.server_url is not set', {
             field: 'offload.server_url',
           });
-        return { queued: await queue.enqueue(session_uid) };
+        return { queued: await queue.enqueue({ sessionUid: session_uid, onDemand: true }) };
       });
       stops = [
         bus.watchSession((seen) => {

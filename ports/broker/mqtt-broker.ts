@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { connect as connectMqtt, type MqttClient } from 'mqtt';
 import { TouchlineError } from '#contracts/errors.ts';
 import type { BrokerConnection, BrokerMessage, BrokerPort, ConnectOptions } from './broker.ts';
@@ -70,6 +71,8 @@ function openConnection(address: { host: string; port: number }, options: Connec
         : {}),
     });
     client = attempt;
+    // The library writes a packet in pieces; with Nagle's algorithm each waits 40 ms for the piece before to be acknowledged.
+    if (attempt.stream instanceof Socket) attempt.stream.setNoDelay(true);
     attempt.on('error', (error) => {
       lastError = error;
     });

@@ -56,11 +56,12 @@ export function createUploads(parts: UploadParts): Uploads {
       );
     underWay.add(key);
     try {
+      const began = performance.now();
       const draft = await whileSenderLives(request, file, stopping.signal, limits.timeoutMs, () =>
         store.receive(file, { ...limits, checkHead: assertMp4 }),
       );
       try {
-        return await verifyAndKeep(parts, { fields, sessionUid, draft, manifest });
+        return await verifyAndKeep(parts, { fields, sessionUid, draft, manifest }, began);
       } catch (error) {
         await draft.discard();
         throw error;
@@ -127,16 +128,31 @@ export function createUploads(parts: UploadParts): Uploads {
   };
 }
 
-async function verifyAndKeep(parts: UploadParts, upload: Verified): Promise<UploadResult> {
+async function verifyAndKeep(parts: UploadParts, upload: Verified, began: number): Promise<UploadResult> {
   const { fields, draft, manifest } = upload;
   if (draft.sha256 !== fields.checksum)
     throw new TouchlineError('checksum_mismatch', 'the bytes received are not those that were announced', {
       field: 'checksum',
       details: { announced: fields.checksum, received: draft.sha256, size_bytes: draft.sizeBytes },
     });
+  const received = performance.now();
   const facts = await parts.probe(draft.path);
   if (manifest) assertManifestFits(manifest.value, facts, draft.sizeBytes);
-  return keep(parts, upload);
+  const probed = performance.now();
+  const result = await keep(parts, upload);
+  parts.log.info(
+    {
+      recording: result.recording_id,
+      stored_as: result.stored_as,
+      part: fields.part,
+      size_bytes: draft.sizeBytes,
+      receive_ms: Math.round(received - began),
+      probe_ms: Math.round(probed - received),
+      place_ms: Math.round(performance.now() - probed),
+    },
+    result.already_there ? 'a recording was there already' : 'a recording was stored',
+  );
+  return result;
 }
 
 /** Early, when the sender says how much is to come. */

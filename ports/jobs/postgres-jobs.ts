@@ -21,6 +21,8 @@ const KINDS: readonly Job['kind'][] = ['panorama'];
 /** pg-boss allows at most a day; whether a job is alive is told by our own heartbeat. */
 const BOSS_EXPIRE_SEC = 23 * 3600;
 const BOSS_RETRIES = 1000;
+/** Any number that nobody else of this database uses. */
+const SCHEMA_LOCK = 7_241_002;
 
 type Db = Kysely<JobTables> | Transaction<JobTables>;
 
@@ -150,11 +152,18 @@ export function postgresJobs({ db, log, timing = JOB_TIMING }: PostgresJobsOptio
     async start() {
       const queue = new PgBoss({ db: fromKysely(db()), schedule: false });
       queue.on('error', (error) => log.warn({ err: error }, 'pg-boss reports an error'));
-      await queue.start();
-      for (const kind of KINDS)
-        await queue.createQueue(kind, {
-          retryLimit: BOSS_RETRIES,
-          expireInSeconds: BOSS_EXPIRE_SEC,
+      // Server and workers start at the same moment, and pg-boss makes its schema without a lock.
+      await db()
+        .connection()
+        .execute(async (connection) => {
+          await sql`select pg_advisory_lock(${SCHEMA_LOCK})`.execute(connection);
+          try {
+            await queue.start();
+            for (const kind of KINDS)
+              await queue.createQueue(kind, { retryLimit: BOSS_RETRIES, expireInSeconds: BOSS_EXPIRE_SEC });
+          } finally {
+            await sql`select pg_advisory_unlock(${SCHEMA_LOCK})`.execute(connection);
+          }
         });
       boss = queue;
     },

@@ -28,7 +28,7 @@ t.test('on PostgreSQL', async (t) => {
     await server.stop();
     await rm(root, { recursive: true, force: true });
   });
-  await jobsConformance(t, async () => {
+  const open = async () => {
     const database = postgresDatabase({
       server: givenServer(connectionString),
       migrations: jobMigrations,
@@ -59,5 +59,8 @@ t.test('on PostgreSQL', async (t) => {
         await queue.stop();
       },
     };
-  });
+  };
+  await Promise.all([open(), open(), open()]);
+  t.pass('several processes start on an empty database at once');
+  await jobsConformance(t, open);
 });

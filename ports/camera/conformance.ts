@@ -20,6 +20,8 @@ export interface CameraLab {
 
 const TS_PACKET_BYTES = 188;
 const TS_SYNC = 0x47;
+/** The table that each MPEG-TS begins with (ISO/IEC 13818-1). */
+const TS_PAT_PID = 0;
 const CUE_US = 250_000;
 const ENOUGH_BYTES = TS_PACKET_BYTES * 20;
 
@@ -48,7 +50,9 @@ export async function cameraConformance(t: Assertions, lab: CameraLab): Promise<
   t.equal(lab.programs().length, 1, 'one program runs for it');
   let offBeat = 0;
   for (let at = 0; at < first.length; at += TS_PACKET_BYTES) if (first[at] !== TS_SYNC) offBeat++;
-  t.equal(offBeat, 0, 'MPEG-TS comes out, from its first byte');
+  t.equal(offBeat, 0, 'MPEG-TS comes out');
+  const pids = [0, 1, 2].map((n) => first.readUInt16BE(n * TS_PACKET_BYTES + 1) & 0x1fff);
+  t.ok(pids.includes(TS_PAT_PID), 'from its beginning, although it was read late');
   await stream.close();
   t.same(lab.programs(), [], 'closing leaves nothing running');
   t.equal(await stream.ended, undefined, 'a closed camera has not failed');
@@ -76,8 +80,9 @@ export async function cameraConformance(t: Assertions, lab: CameraLab): Promise<
   t.same(lab.programs(), [], 'and starts nothing');
 }
 
-/** The first bytes of a stream, read as somebody who comes late reads them. */
+/** The first bytes of a stream, read by somebody who comes when they are there already. */
 async function bytesOf(stream: CameraStream, enough: number): Promise<Buffer> {
+  await stream.firstFrameMonoUs;
   await new Promise((resolve) => setImmediate(resolve));
   const chunks: Buffer[] = [];
   let size = 0;

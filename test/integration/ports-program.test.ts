@@ -60,7 +60,7 @@ t.test('stopping asks first, and insists', async (t) => {
 });
 
 t.test('a group ends with all that it started', async (t) => {
-  const script = '(trap "" TERM; exec sleep 60) & echo $!; exec sleep 60';
+  const script = 'sh -c \'trap "" TERM; echo $$; exec sleep 60\' & exec sleep 60';
   const group = await startProgram('sh', ['-c', script], { stdout: 'pipe', group: true });
   const [line] = group.child.stdout
     ? ((await once(group.child.stdout, 'data')) as [Buffer])

@@ -1,4 +1,4 @@
-import { globSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { globSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RollupCache, RollupOptions } from 'rollup';
@@ -23,6 +23,7 @@ export async function builtBundles(shell: Shell): Promise<string> {
 
 /** One self-contained file per `main.ts`, in `dist`. */
 export async function buildBundles(shell: Shell): Promise<void> {
+  const begun = new Date();
   const { rollup } = await import('rollup');
   rmSync(join(shell.root, 'dist'), { recursive: true, force: true });
   const file = join(shell.root, 'rollup.config.mjs');
@@ -39,4 +40,6 @@ export async function buildBundles(shell: Shell): Promise<void> {
     await bundle.close();
   }
   writeFileSync(join(shell.root, BUILT), '');
+  // What changed while it was built may be missing in it.
+  utimesSync(join(shell.root, BUILT), begun, begun);
 }

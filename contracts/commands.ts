@@ -120,7 +120,6 @@ export const COMMANDS = {
       session_id: SessionId,
       ready: z.boolean(),
       gates: z.array(Gate),
-      committed: z.boolean().describe('The session named here has its start instant already'),
     }),
     ttlMs: START_STOP_TTL_MS,
     rigWide: true,

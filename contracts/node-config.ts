@@ -47,6 +47,12 @@ export const Peer = z.strictObject({
 });
 export type Peer = z.infer<typeof Peer>;
 
+/** Whether other hosts may connect. */
+export const Access = z
+  .enum(['loopback', 'trusted-lan'])
+  .default('loopback')
+  .describe('There is no authentication yet: listening beyond loopback has to be allowed by name');
+
 export const NodeConfig = z
   .strictObject({
     version: z.literal(1).describe('Version of this file'),
@@ -58,6 +64,7 @@ export const NodeConfig = z
       .min(1)
       .default(['CAM_L', 'CAM_C', 'CAM_R'])
       .describe('Cameras that record together'),
+    access: Access,
     storage: z
       .strictObject({
         path: z.string().min(1).default('/mnt/nvme').describe('Mount point of the recording disk'),
@@ -121,10 +128,6 @@ export const NodeConfig = z
       .strictObject({
         host: z.string().default('127.0.0.1').describe('Address the broker listens on'),
         port: port.default(1883),
-        access: z
-          .enum(['loopback', 'trusted-lan'])
-          .default('loopback')
-          .describe('There is no authentication yet: any host but loopback has to be allowed by name'),
         peers: z.array(Peer).default([]).describe('Brokers of the other nodes'),
         central: z
           .strictObject({ host: z.string().min(1), port: port.default(1884) })
@@ -147,7 +150,6 @@ export const NodeConfig = z
         upload_on_record_stop: z.boolean().default(false),
         retry_count: z.int().min(1).max(20).default(5),
         retry_delay_sec: z.number().min(0.01).max(600).default(5).describe('First pause; doubles each time'),
-        chunk_size_kb: z.int().min(64).max(16_384).default(1024).describe('Bytes read at a time'),
         verify_checksum: z.boolean().default(true).describe('Hash the file again before it is sent'),
         bandwidth_limit_mbps: z
           .number()
@@ -176,16 +178,36 @@ export const NodeConfig = z
       context.addIssue({ code: 'custom', path: ['sync', 'master'], message: 'must be one of cameras' });
     if (new Set(config.cameras).size !== config.cameras.length)
       context.addIssue({ code: 'custom', path: ['cameras'], message: 'names a camera twice' });
-    if (config.broker.access === 'loopback' && !isLoopback(config.broker.host))
+    if (config.recording.free_block_percent > config.recording.free_warn_percent)
       context.addIssue({
         code: 'custom',
-        path: ['broker', 'access'],
-        message: `must be "trusted-lan" when the broker listens on ${config.broker.host}`,
+        path: ['recording', 'free_block_percent'],
+        message: 'must not be above free_warn_percent',
       });
+    refuseOpenListeners(
+      config.access,
+      { 'broker.host': config.broker.host, 'api.host': config.api.host },
+      context,
+    );
   })
   .describe('Configuration of a camera node');
 export type NodeConfig = z.infer<typeof NodeConfig>;
 
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+/** Without leave to do so, nothing listens beyond loopback. */
+export function refuseOpenListeners(
+  access: z.infer<typeof Access>,
+  hosts: Readonly<Record<string, string>>,
+  context: z.RefinementCtx,
+): void {
+  for (const [setting, host] of Object.entries(hosts))
+    if (access === 'loopback' && !isLoopback(host))
+      context.addIssue({
+        code: 'custom',
+        path: ['access'],
+        message: `must be "trusted-lan" when ${setting} is ${host}`,
+      });
 }

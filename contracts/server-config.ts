@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isLoopback } from './node-config.ts';
+import { Access, refuseOpenListeners } from './node-config.ts';
 
 /** Configuration of the central server. Strict, like the node's. */
 
@@ -8,14 +8,11 @@ const port = z.int().min(0).max(65_535);
 export const ServerConfig = z
   .strictObject({
     version: z.literal(1).describe('Version of this file'),
+    access: Access,
     server: z
       .strictObject({
         host: z.string().default('0.0.0.0'),
         port: port.default(8081),
-        access: z
-          .enum(['loopback', 'trusted-lan'])
-          .default('loopback')
-          .describe('There is no authentication yet: any host but loopback has to be allowed by name'),
         max_upload_size_gb: z.number().min(0.001).max(1000).default(50),
         upload_timeout_sec: z.int().min(1).max(86_400).default(3600),
       })
@@ -65,13 +62,11 @@ export const ServerConfig = z
     log_level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info'),
   })
   .superRefine((config, context) => {
-    for (const part of ['server', 'broker'] as const)
-      if (config.server.access === 'loopback' && !isLoopback(config[part].host))
-        context.addIssue({
-          code: 'custom',
-          path: ['server', 'access'],
-          message: `must be "trusted-lan" when ${part}.host is ${config[part].host}`,
-        });
+    refuseOpenListeners(
+      config.access,
+      { 'server.host': config.server.host, 'broker.host': config.broker.host },
+      context,
+    );
   })
   .describe('Configuration of the central server');
 export type ServerConfig = z.infer<typeof ServerConfig>;

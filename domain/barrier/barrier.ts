@@ -1,6 +1,6 @@
 import type { CameraId, SessionId, SessionUid } from '#contracts/ids.ts';
 import type { Gate } from '#contracts/manifest.ts';
-import type { CameraReadiness } from '#contracts/session.ts';
+import type { CameraReadiness, SessionState } from '#contracts/session.ts';
 import { fileStamp } from '#contracts/time.ts';
 
 /** Answer of one camera to `prepare`; `silent` with the reason when there was none in time. */
@@ -11,7 +11,8 @@ export type PrepareAnswer =
       readonly gates: readonly Gate[];
       readonly sessionUid: SessionUid | null;
       readonly sessionId: SessionId;
-      readonly committed: boolean;
+      /** What the node is doing with that session. */
+      readonly state: SessionState;
     }
   | { readonly cameraId: CameraId; readonly silent: string };
 
@@ -23,21 +24,30 @@ export type BarrierDecision =
 
 /**
  * What follows from the answers: cameras that are ready start, the others are named; a session that others are
- * already in is adopted instead of a second one beside it.
+ * already in is adopted instead of a second one beside it. `endedUid` is the last session that the rig's record calls ended: who is
+ * still busy with it or an earlier one is not ready, and no reason to go back to it.
  */
-export function decideStart(sessionUid: SessionUid, answers: readonly PrepareAnswer[]): BarrierDecision {
-  for (const answer of answers)
-    if (!('silent' in answer) && answer.sessionUid !== null && answer.sessionUid !== sessionUid)
+export function decideStart(
+  sessionUid: SessionUid,
+  answers: readonly PrepareAnswer[],
+  endedUid?: SessionUid,
+): BarrierDecision {
+  for (const answer of answers) {
+    if ('silent' in answer || answer.sessionUid === null || answer.sessionUid === sessionUid) continue;
+    const alive = answer.state === 'preparing' || answer.state === 'recording';
+    if (alive && (endedUid === undefined || answer.sessionUid > endedUid))
       return { decision: 'adopt', sessionUid: answer.sessionUid, sessionId: answer.sessionId };
-  const cameras = answers.map(readinessOf);
+  }
+  const cameras = answers.map((answer) => readinessOf(sessionUid, answer));
   return { decision: cameras.some((camera) => camera.state === 'ready') ? 'start' : 'refuse', cameras };
 }
 
-export function readinessOf(answer: PrepareAnswer): CameraReadiness {
+function readinessOf(sessionUid: SessionUid, answer: PrepareAnswer): CameraReadiness {
   if ('silent' in answer)
     return { camera_id: answer.cameraId, state: 'silent', reason: answer.silent, gates: [] };
   const gates = [...answer.gates];
-  if (answer.ready) return { camera_id: answer.cameraId, state: 'ready', gates };
+  const elsewhere = answer.sessionUid !== null && answer.sessionUid !== sessionUid;
+  if (answer.ready && !elsewhere) return { camera_id: answer.cameraId, state: 'ready', gates };
   const reason = gates
     .filter((gate) => gate.level !== 'note')
     .map((gate) => gate.reason)
@@ -45,7 +55,7 @@ export function readinessOf(answer: PrepareAnswer): CameraReadiness {
   return {
     camera_id: answer.cameraId,
     state: 'not_ready',
-    reason: reason === '' ? 'not ready' : reason,
+    reason: elsewhere && reason === '' ? `busy with ${answer.sessionId}` : reason || 'not ready',
     gates,
   };
 }

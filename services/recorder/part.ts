@@ -13,7 +13,7 @@ import {
 } from '#domain/recording/manifest.ts';
 import { createTally, type Tally, type TallyGap } from '#domain/recording/tally.ts';
 import type { CameraMode } from '#ports/camera/camera.ts';
-import type { Clock } from '#ports/clock/clock.ts';
+import { type Clock, wallAt } from '#ports/clock/clock.ts';
 import type { Disk, DiskFile } from '#ports/disk/disk.ts';
 import { readManifest, writeManifest } from '#runtime/manifests.ts';
 import type { Pipeline, PipelineListener } from './pipeline.ts';
@@ -111,7 +111,7 @@ export function createPart(options: PartOptions): PartRecorder {
 
   const openFile = async (firstMonoUs: number, startAtUs: number): Promise<OpenFile> => {
     const clockReading = options.clockReading();
-    const firstLocalUs = Math.round(firstMonoUs + (clock.wallUs() - clock.monoUs()));
+    const firstLocalUs = wallAt(clock, Math.round(firstMonoUs));
     const name = videoFileName(
       identity.sessionId,
       identity.cameraId,

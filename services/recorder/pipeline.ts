@@ -82,8 +82,6 @@ export async function runPipeline(
           if (part.kind === 'initialisation') initialisation = part;
           else waiting.push(part);
         }
-        lastUs = clock.monoUs();
-        deliver();
       } catch (cause) {
         failed.resolve(
           new TouchlineError('camera_failed', `the camera ${camera.source} sent what is not a video`, {
@@ -91,6 +89,9 @@ export async function runPipeline(
           }),
         );
       }
+      // Also what came whole before the damage.
+      lastUs = clock.monoUs();
+      deliver();
     });
     stream.ended.then((error) => failed.resolve(error), failed.reject);
     muxer.ended.then(

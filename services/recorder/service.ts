@@ -226,7 +226,6 @@ export function createRecorder(deps: RecorderDeps): Unit {
       session_id: input.session_id,
       ready,
       gates: found,
-      committed: false,
     };
   };
 
@@ -241,7 +240,6 @@ export function createRecorder(deps: RecorderDeps): Unit {
       state === 'preparing'
         ? (preparation?.gates ?? [])
         : [{ gate: 'session', level: 'hard', reason: `session ${first.sessionId} is ${state}` }],
-    committed: first.committed,
   });
 
   const giveUpUnlessStarted = (prepared: Take): void => {

@@ -88,7 +88,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
             gates: answer.gates,
             sessionUid: answer.session_uid,
             sessionId: answer.session_id,
-            committed: answer.committed,
+            state: answer.state,
           }),
           (error: unknown): PrepareAnswer => ({ cameraId, silent: reasonOf(error) }),
         ),
@@ -102,7 +102,11 @@ export function createConductor(deps: ConductorDeps): Conductor {
     );
 
   const run = async (first: RigSession, override: boolean): Promise<StartResult> => {
-    const decision = decideStart(first.session_uid, await askPrepare(first, override));
+    const decision = decideStart(
+      first.session_uid,
+      await askPrepare(first, override),
+      session && session.state !== 'recording' ? session.session_uid : undefined,
+    );
     if (decision.decision === 'adopt') {
       await giveUp(first.session_uid);
       return adopt(decision.sessionUid, decision.sessionId);

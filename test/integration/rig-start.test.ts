@@ -106,7 +106,6 @@ function serve(bus: Bus, camera: Camera, recorder: Recorder): void {
       session_id: input.session_id,
       ready: recorder.gates.every((gate) => gate.level === 'note'),
       gates: recorder.gates,
-      committed: recorder.session?.committed ?? false,
     };
   });
   bus.handle('start', async (input) => {

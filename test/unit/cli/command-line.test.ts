@@ -79,7 +79,7 @@ t.test('config explain shows each value and its source', async (t: Test) => {
     '--set',
     'version=1',
     '--set',
-    'server.access=trusted-lan',
+    'access=trusted-lan',
   ]);
   t.match(
     JSON.parse(server.out).settings.find(({ path }: { path: string }) => path === 'server.port'),

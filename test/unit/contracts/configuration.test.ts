@@ -28,6 +28,7 @@ t.test('a node says who it is, and the rest has defaults', async (t) => {
     camera_id: 'CAM_L',
     position: 'left',
     cameras: ['CAM_L', 'CAM_C', 'CAM_R'],
+    access: 'loopback',
     storage: { path: '/mnt/nvme' },
     camera: { source: 'test-pattern', width: 1280, height: 720, fps: 30, bitrate_mbps: 4, hue_deg: 0 },
     recording: {
@@ -39,14 +40,13 @@ t.test('a node says who it is, and the rest has defaults', async (t) => {
       free_block_percent: 10,
     },
     sync: { master: 'CAM_C', start_lead_ms: 1500, ready_timeout_ms: 1000, master_timeout_ms: 500 },
-    broker: { host: '127.0.0.1', port: 1883, access: 'loopback', peers: [], queue_messages: 1000 },
+    broker: { host: '127.0.0.1', port: 1883, peers: [], queue_messages: 1000 },
     api: { host: '127.0.0.1', port: 8080 },
     offload: {
       auto_upload: false,
       upload_on_record_stop: false,
       retry_count: 5,
       retry_delay_sec: 5,
-      chunk_size_kb: 1024,
       verify_checksum: true,
     },
     runtime_dir: '/run/touchline',
@@ -57,7 +57,7 @@ t.test('a node says who it is, and the rest has defaults', async (t) => {
 });
 
 t.test('central has the defaults of its description', async (t) => {
-  const lan = { server: { access: 'trusted-lan' } };
+  const lan = { access: 'trusted-lan' };
   t.match(ServerConfig.parse({ version: 1, ...lan }), {
     server: { host: '0.0.0.0', port: 8081, max_upload_size_gb: 50, upload_timeout_sec: 3600 },
     storage: {
@@ -112,7 +112,8 @@ t.test('values out of bounds are refused by path', async (t) => {
     ['camera', 'fps', [0, 29.97, 121]],
     ['recording', 'sync_interval_ms', [49, 501]],
     ['recording', 'queue_mib', [3, 1025]],
-    ['recording', 'free_warn_percent', [-1, 101]],
+    ['recording', 'free_warn_percent', [101]],
+    ['recording', 'free_block_percent', [-1, 16]],
     ['sync', 'start_lead_ms', [199, 10_001]],
     ['broker', 'port', [-1, 65_536, '1883']],
     ['offload', 'retry_count', [0, 21]],
@@ -156,15 +157,11 @@ t.test('without authentication, other hosts than loopback are allowed by name on
     '',
   ]) {
     t.notOk(isLoopback(host), host);
-    t.same(pathsOf(NodeConfig, node({ broker: { host } })), ['broker.access'], host);
-    t.same(pathsOf(NodeConfig, node({ broker: { host, access: 'trusted-lan' } })), []);
+    t.same(pathsOf(NodeConfig, node({ broker: { host } })), ['access'], host);
+    t.same(pathsOf(NodeConfig, node({ access: 'trusted-lan', broker: { host } })), []);
   }
   t.same(pathsOf(ServerConfig, server()), []);
-  t.same(pathsOf(ServerConfig, server({ server: { host: '0.0.0.0' } })), ['server.access']);
-  t.same(pathsOf(ServerConfig, server({ broker: { host: '0.0.0.0' } })), ['server.access']);
-  t.same(
-    pathsOf(ServerConfig, { version: 1 }),
-    ['server.access', 'server.access'],
-    'and so nothing is open by default',
-  );
+  t.same(pathsOf(ServerConfig, server({ server: { host: '0.0.0.0' } })), ['access']);
+  t.same(pathsOf(ServerConfig, server({ broker: { host: '0.0.0.0' } })), ['access']);
+  t.same(pathsOf(ServerConfig, { version: 1 }), ['access', 'access'], 'and so nothing is open by default');
 });

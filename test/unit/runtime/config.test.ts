@@ -100,7 +100,7 @@ t.test('a file that cannot be used is named, with the line and a way out', (t: T
     [
       'rule between two values',
       `${MINIMUM}broker:\n  host: 0.0.0.0\n`,
-      /:8: broker\.access: must be "trusted-lan"/,
+      /access: must be "trusted-lan" when broker\.host/,
     ],
     ['not YAML', 'version: [1\n', /\.yml:\d+: /],
     ['two documents', `${MINIMUM}---\nversion: 1\n`, /holds 2 YAML documents/],

@@ -13,8 +13,11 @@ export function lingerAfterRefusal(request: FastifyRequest, reply: FastifyReply)
   reply.raw.once('finish', () => {
     raw.unpipe();
     raw.resume();
-    const cut = setTimeout(() => raw.socket.destroy(), LINGER_MS);
-    raw.once('end', () => clearTimeout(cut));
+    // Once the request is over, the connection may carry another one already: that must not be cut.
+    const cut = setTimeout(() => {
+      if (!raw.complete) raw.socket.destroy();
+    }, LINGER_MS);
     raw.socket.once('close', () => clearTimeout(cut));
+    raw.once('end', () => clearTimeout(cut));
   });
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
@@ -42,6 +42,13 @@ export async function ownSocketFolder(folder: string): Promise<void> {
       `${folder} is not a folder that only this user may enter`,
       `remove ${folder}, or set TMPDIR to a folder of your own`,
     );
+}
+
+/** Leaves nothing in the temporary folder, unless a server that did not stop still has its socket there. */
+export async function removeIfEmpty(folder: string): Promise<void> {
+  await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'ENOENT') throw error;
+  });
 }
 
 /** Whether the data directory is there. Throws when only data of another major version is. */

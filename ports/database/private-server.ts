@@ -11,6 +11,7 @@ import {
   makeData,
   ownSocketFolder,
   privatePlaces,
+  removeIfEmpty,
   unavailable,
 } from './private-files.ts';
 
@@ -43,6 +44,7 @@ export function privateServer({ path, role, log }: PrivateServerOptions): Databa
   let child: ChildProcess | undefined;
   let gone: Promise<void> = Promise.resolve();
   let stopping = false;
+  let socketFolder: string | undefined;
 
   const launch = (binaries: Binaries, data: string, socket: string): void => {
     const settings = [`unix_socket_directories=${socket}`, 'unix_socket_permissions=0700', ...SETTINGS];
@@ -83,6 +85,7 @@ export function privateServer({ path, role, log }: PrivateServerOptions): Databa
       const address = { connectionString: `postgres://${USER}@/postgres?host=${places.socket}` };
       if (role === 'owner') {
         await ownSocketFolder(places.socket);
+        socketFolder = places.socket;
         if (!(await dataThere(places, major)))
           await makeData(places, (folder) => initialise(binaries, folder));
         await oldServerGone(places, signal);
@@ -95,6 +98,7 @@ export function privateServer({ path, role, log }: PrivateServerOptions): Databa
       stopping = true;
       child?.kill('SIGINT');
       await gone;
+      if (socketFolder !== undefined) await removeIfEmpty(socketFolder);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -29,6 +29,7 @@ t.test('the private server', async (t) => {
     postgresDatabase({ server: privateServer({ path, role: 'owner', log }), migrations, log }),
   );
   t.equal(await livingPostmaster(privatePlaces(path, MAJOR)), undefined, 'stop ends the server');
+  await t.rejects(stat(privatePlaces(path, MAJOR).socket), { code: 'ENOENT' }, 'and leaves no socket folder');
 });
 
 t.test('a server that was given, and a guest of the private one', async (t) => {

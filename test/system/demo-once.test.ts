@@ -198,21 +198,3 @@ t.test('demo --once with video files as cameras: replayed, re-encoded, looped', 
     `the three films begin at the same instant: ${starts}`,
   );
 });
-
-t.test('what cannot be a camera is refused before anything starts', async (t) => {
-  const dir = t.testdir({ 'notes.mp4': 'this is not a video' });
-  for (const [args, reason] of [
-    [['--source', `CAM_L=${dir}/notes.mp4`], /notes\.mp4/],
-    [['--source', `CAM_L=${dir}/none.mp4`], /none\.mp4/],
-    [
-      ['--source', `CAM_L=${dir}/notes.mp4`, '--source', `CAM_L=${dir}/notes.mp4`],
-      /CAM_L has a file already/,
-    ],
-    [['--source', `CAM_X=${dir}/notes.mp4`], /CAM_X/],
-  ] as const) {
-    const run = await touchline('demo', '--once', '--json', ...args);
-    t.not(run.code, 0, args.join(' '));
-    t.equal(run.stdout, '', 'nothing on stdout');
-    t.match(run.stderr, reason, 'the reason names it');
-  }
-});

@@ -1,6 +1,6 @@
 import { globSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import commonjs from '@rollup/plugin-commonjs';
 import json from '@rollup/plugin-json';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
@@ -13,12 +13,12 @@ import esbuild from 'rollup-plugin-esbuild';
 const EXTERNAL = ['classic-level', 'pg-native', 'bufferutil', 'utf-8-validate'];
 
 /** Built by `./touchline build`. `services/recorder/main.ts` → `dist/services/recorder.mjs`: one self-contained file each. */
-export default globSync('{services/*,central/*,ota}/main.ts')
+export default globSync('{services/*,central/*,ota}/main.ts', { cwd: import.meta.dirname })
   .sort()
   .map((input) => ({
-    input,
+    input: join(import.meta.dirname, input),
     output: {
-      file: `dist/${dirname(input)}.mjs`,
+      file: join(import.meta.dirname, 'dist', `${dirname(input)}.mjs`),
       format: 'es',
       inlineDynamicImports: true,
       // Bundled CommonJS still asks for `require`, for what Node itself brings.

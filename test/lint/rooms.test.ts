@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, relative } from 'node:path';
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
 import { SERVICES } from '#contracts/ids.ts';
@@ -24,7 +24,9 @@ t.test('services have one name everywhere', async (t: Test) => {
     t.ok((SERVICES as readonly string[]).includes(name), `${name} is in contracts`);
   t.same(composeFaults(compose, dockerfile, services), []);
   const { default: bundles } = await import(new URL('../../rollup.config.mjs', import.meta.url).href);
-  const outputs = (bundles as { output: { file: string } }[]).map(({ output }) => output.file).sort();
+  const outputs = (bundles as { output: { file: string } }[])
+    .map(({ output }) => relative('.', output.file))
+    .sort();
   const mains = globSync('{services/*,central/*,ota}/main.ts');
   t.same(outputs, mains.map((path) => `dist/${dirname(path)}.mjs`).sort(), 'one bundle per main.ts');
 });

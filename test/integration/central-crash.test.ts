@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
@@ -13,6 +13,9 @@ import {
   until,
   upload,
 } from '../fixtures/central.ts';
+
+// Several servers are started one after the other, on a machine that may be busy.
+t.setTimeout(120_000);
 
 /** Sends two thirds of a film, and says how that ended. */
 async function halfUpload(url: string, film: Film) {
@@ -46,7 +49,7 @@ async function underWay(root: string): Promise<void> {
   const incoming = join(root, 'temp', 'incoming');
   await until(async () => {
     const [draft] = await filesBelow(incoming);
-    return draft !== undefined && (await readFile(join(incoming, draft))).length >= 1024 * 1024;
+    return draft !== undefined && (await stat(join(incoming, draft))).size >= 1024 * 1024;
   });
 }
 

@@ -17,6 +17,9 @@ import {
   upload,
 } from '../fixtures/central.ts';
 
+// Several servers are started one after the other, on a machine that may be busy.
+t.setTimeout(120_000);
+
 const UID_A = '01HZZZZZZZZZZZZZZZZZZZZZZA';
 const UID_B = '01HZZZZZZZZZZZZZZZZZZZZZZB';
 

@@ -12,6 +12,9 @@ import { livingPostmaster, ownSocketFolder, privatePlaces } from '#ports/databas
 import { privateServer } from '#ports/database/private-server.ts';
 import { createLogger } from '#runtime/logger.ts';
 
+// Servers are started one after the other, on a machine that may be busy.
+t.setTimeout(120_000);
+
 const MAJOR = '18';
 const log = createLogger({ name: 'test', level: 'silent' });
 const { signal } = new AbortController();

@@ -10,6 +10,9 @@ import { postgresJobs } from '#ports/jobs/postgres-jobs.ts';
 import { jobMigrations } from '#ports/jobs/tables.ts';
 import { createLogger } from '#runtime/logger.ts';
 
+// Servers are started one after the other, on a machine that may be busy.
+t.setTimeout(120_000);
+
 const log = createLogger({ name: 'test', level: 'silent' });
 const { signal } = new AbortController();
 

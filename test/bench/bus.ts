@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { bareClient } from './measuring/bare-client.ts';
 import { environment } from './measuring/environment.ts';
 import { percentile, ratios, rounded, spread } from './measuring/figures.ts';
 import { inTempFolder } from './measuring/folder.ts';
-import { hasEnded, startProgram } from './measuring/programs.ts';
+import { hasEnded, startForeign, startProgram } from './measuring/programs.ts';
 
 export const about =
   'Round trip of a command over the bus and its broker, against bare mqtt.js on the same broker and on mosquitto';
@@ -176,7 +176,7 @@ async function startMosquitto(folder: string): Promise<{ port: number; stop(): P
     configuration,
     `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n`,
   );
-  const child = spawn(program, ['-c', configuration], { stdio: 'ignore' });
+  const child = startForeign(program, ['-c', configuration], 'ignore');
   const ended = once(child, 'close');
   const stop = async (): Promise<void> => {
     if (!hasEnded(child)) child.kill('SIGTERM');

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +8,7 @@ import { percentile, ratios, rounded, spread } from './measuring/figures.ts';
 import { FILM_MBPS, FILM_SEC, FRAGMENTED, makeFilm } from './measuring/film.ts';
 import { inTempFolder } from './measuring/folder.ts';
 import { endedChildrenCpuSec, watchTrees } from './measuring/process-tree.ts';
-import { type BenchProgram, hasEnded, pidOf, startProgram } from './measuring/programs.ts';
+import { type BenchProgram, hasEnded, pidOf, startForeign, startProgram } from './measuring/programs.ts';
 
 export const about =
   'CPU and memory of three 35 Mbit/s recordings, against three plain ffmpeg that copy the same film';
@@ -95,6 +94,8 @@ function figures(
     memory_how: `greatest sum of PSS over all processes, looked at every ${SAMPLE_MS} ms`,
     peak_mib: { ours: spread(mib(ours)), peer: spread(mib(peers)) },
     memory_ratio: ratios(mib(ours), mib(peers)),
+    stop_to_manifest:
+      'from the agreed stop to the manifest: the lag of the camera behind the clock is part of it',
     stop_to_manifest_ms: { ...spread(stops), p90: rounded(percentile(stops, 90)) },
     dropped_frames: recorded.some((one) => one.dropped_frames === null)
       ? null
@@ -151,10 +152,10 @@ async function runPeers(
   const outputs = Array.from({ length: CAMERAS }, (_, camera) => join(folder, `${camera}.mp4`));
   const before = endedChildrenCpuSec();
   const programs = outputs.map((output) =>
-    spawn(
+    startForeign(
       'ffmpeg',
       ['-v', 'error', '-re', '-stream_loop', '-1', '-i', film, '-c', 'copy', ...FRAGMENTED, output],
-      { stdio: 'ignore' },
+      'ignore',
     ),
   );
   const ended = programs.map((program) => once(program, 'close'));

@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
+import { killForeign } from './programs.ts';
 
 /** Left free on the disk whatever is measured. */
 const SPARE_BYTES = 2 * 2 ** 30;
@@ -27,6 +28,7 @@ export async function inTempFolder<T>(needBytes: number, work: (folder: string) 
   const folder = await mkdtemp(join(tmpdir(), 'touchline-bench-'));
   const clean = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   const onSignal = (name: NodeJS.Signals): void => {
+    killForeign();
     clean();
     process.off(name, onSignal);
     process.kill(process.pid, name);

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -59,15 +59,30 @@ export function startProgram(
   };
 }
 
+const foreign = new Set<ChildProcess>();
+
+/** Starts a program that does not notice when we are gone: after a signal it is ended with us. */
+export function startForeign(command: string, args: readonly string[], stdio: StdioOptions): ChildProcess {
+  const child = spawn(command, args, { stdio });
+  foreign.add(child);
+  child.once('close', () => foreign.delete(child));
+  return child;
+}
+
+/** Kills what `startForeign` started and still runs. */
+export function killForeign(): void {
+  for (const child of foreign) child.kill('SIGKILL');
+}
+
 /** Runs a foreign program to its end. Rejects with its last words when it fails. Returns what it printed. */
 export async function runForeign(command: string, args: readonly string[]): Promise<string> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = startForeign(command, args, ['ignore', 'pipe', 'pipe']);
   let out = '';
   let words = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     out += text;
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     words = (words + text).slice(-2000);
   });
   const [code] = (await once(child, 'close')) as [number | null];

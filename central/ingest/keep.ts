@@ -128,7 +128,10 @@ async function storedCopyIsGood(store: BlobStore, video: string, sha256: string)
   return (await hashOf(store, video)).sha256 === sha256;
 }
 
-/** A manifest that comes with a repeated upload fills the gap when the first one had none. */
+/**
+ * A manifest that comes with a repeated upload fills the gap when the first one had none, and takes its place when it
+ * says what could not be known then: that this part is the last.
+ */
 async function addManifest(
   { store }: KeepParts,
   transaction: Transaction<IngestTables>,
@@ -138,7 +141,15 @@ async function addManifest(
 ): Promise<void> {
   if (!manifest) return;
   const name = centralLayout.manifest(folder, fields.camera_id, fields.part);
-  if (await store.find(name)) return;
+  const { manifest: before } = await transaction
+    .selectFrom('recording')
+    .select('manifest')
+    .where('session_uid', '=', sessionUid)
+    .where('camera_id', '=', fields.camera_id)
+    .where('part', '=', fields.part)
+    .executeTakeFirstOrThrow();
+  const nowFinal = manifest.value.touchline?.final === true && before?.touchline?.final === false;
+  if (before !== null && !nowFinal) return;
   await putText(store, name, manifest.text);
   await transaction
     .updateTable('recording')

@@ -82,7 +82,7 @@ export function createOffload(deps: OffloadDeps): Offload {
     update(entry, { state: 'uploading', sent_bytes: 0, error: null });
     const limit = config.offload.bandwidth_limit_mbps;
     let shownBytes = 0;
-    await upload({
+    const stored = await upload({
       serverUrl: serverUrl(),
       manifest,
       content: disk.read(videoPath),
@@ -95,7 +95,7 @@ export function createOffload(deps: OffloadDeps): Offload {
       signal,
     });
     update(entry, { state: 'confirming' });
-    const held = await confirm(serverUrl(), manifest, signal);
+    const held = await confirm(serverUrl(), manifest, stored.session_uid, signal);
     if (held.checksum_sha256 !== manifest.checksum.value)
       throw new TouchlineError('checksum_mismatch', 'central holds other bytes than this node', {
         details: { expected: manifest.checksum.value, found: held.checksum_sha256 },

@@ -5,6 +5,7 @@ import FormData from 'form-data';
 import type { z } from 'zod';
 import { fromWireError, Problem, parseOrThrow, TouchlineError } from '#contracts/errors.ts';
 import { ConfirmResult, centralRoutes, UploadResult } from '#contracts/http-central.ts';
+import type { SessionUid } from '#contracts/ids.ts';
 import type { TouchlineManifest } from '#contracts/manifest.ts';
 
 export interface UploadOptions {
@@ -50,16 +51,20 @@ export async function upload(options: UploadOptions): Promise<UploadResult> {
   );
 }
 
-/** `POST /api/v1/upload/confirm`: what central holds, hashed by central. */
+/**
+ * `POST /api/v1/upload/confirm`: what central holds, hashed by central. `storedUid` is the session that the upload's answer
+ * named: central keeps other bytes of the same session beside the first.
+ */
 export async function confirm(
   serverUrl: string,
   manifest: TouchlineManifest,
+  storedUid: SessionUid,
   signal: AbortSignal,
 ): Promise<ConfirmResult> {
   const body = JSON.stringify({
     session_id: manifest.recording.session_id,
     camera_id: manifest.recording.camera_id,
-    session_uid: manifest.touchline.session_uid,
+    session_uid: storedUid,
     part: manifest.touchline.part,
   });
   return ask(

@@ -138,6 +138,15 @@ t.test('a recording gets its place, and keeps it', async (t) => {
   });
   t.ok((await filesBelow(join(root, 'sessions'))).includes(`GAME~${UID_A.slice(-6)}/CAM_L/recording.p2.mp4`));
 
+  const late = { session: 'LATE', uid: UID_B };
+  for (const final of [false, true]) {
+    const plain = manifestOf(one, late);
+    const manifest = JSON.stringify({ ...plain, touchline: additionsOf(plain, { ...late, final }) });
+    t.match((await upload(central, one, { session_id: 'LATE', manifest })).body, { already_there: final });
+    const kept = JSON.parse(await readFile(join(root, 'sessions/LATE/CAM_L/manifest.json'), 'utf8'));
+    t.equal(kept.touchline.final, final, 'a part that turned out to be the last is known as the last');
+  }
+
   const together = await Promise.all(
     ['CAM_L', 'CAM_C', 'CAM_R'].map((camera_id) => upload(central, one, { session_id: 'CUP', camera_id })),
   );
@@ -150,7 +159,7 @@ t.test('a recording gets its place, and keeps it', async (t) => {
   for (const body of [
     { ...name, part: 9 },
     { ...name, session_id: 'NONE' },
-    { ...name, session_uid: UID_B },
+    { ...name, session_uid: '01HZZZZZZZZZZZZZZZZZZZZZZC' },
   ])
     t.match(await confirm(body), { status: 404, body: { code: 'not_found' } });
   t.match(await confirm({ camera_id: 'CAM_L' }), {
@@ -158,14 +167,17 @@ t.test('a recording gets its place, and keeps it', async (t) => {
     body: { code: 'invalid_field', field: 'session_id' },
   });
   const { sessions } = (await ask(`${central.url}/api/v1/sessions`)).body;
-  t.equal(sessions.length, 5);
+  t.equal(sessions.length, 6);
   t.match(sessions[0], { session_id: 'CUP', complete: false, jobs: [], recordings: { length: 3 } });
   t.match(sessions[0].recordings[0], { sha256: one.sha256, file: stored('CUP', 'CAM_C'), manifest: null });
   t.match((await ask(`${central.url}/api/v1/sessions/${UID_A}`)).body, {
     session_uid: UID_A,
     recordings: { length: 2 },
   });
-  t.match(await ask(`${central.url}/api/v1/sessions/${UID_B}`), { status: 404, body: { code: 'not_found' } });
+  t.match(await ask(`${central.url}/api/v1/sessions/01HZZZZZZZZZZZZZZZZZZZZZZC`), {
+    status: 404,
+    body: { code: 'not_found' },
+  });
   t.match((await ask(`${central.url}/api/v1/health`)).body, {
     status: 'healthy',
     active_uploads: 0,

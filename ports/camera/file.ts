@@ -16,6 +16,8 @@ export interface FileCameraOptions {
 const FFMPEG_START_US = 150_000;
 /** Key frames at most this far apart let a file be replayed as it is. */
 const REPLAY_KEYFRAME_SEC = KEYFRAME_INTERVAL_SEC * 4;
+/** How far the mean and the nominal frame rate may differ in a film of even beat. */
+const EVEN_BEAT_TOLERANCE = 0.01;
 /** How much of a file is read to learn its key frames. */
 const PROBE_SEC = 12;
 
@@ -99,6 +101,7 @@ const Probe = z.object({
       avg_frame_rate: z.string(),
       has_b_frames: z.number().optional(),
       bit_rate: z.coerce.number().optional(),
+      side_data_list: z.array(z.object({ rotation: z.number().optional() })).default([]),
     }),
   ),
   format: z.object({ duration: z.coerce.number().optional(), bit_rate: z.coerce.number().optional() }),
@@ -117,7 +120,8 @@ export async function probeFilm(path: string, bitrateMbps: number, signal: Abort
         '-show_entries',
         'stream=codec_name,pix_fmt,width,height,r_frame_rate,avg_frame_rate,has_b_frames,bit_rate',
       ],
-      ...['-show_entries', 'format=duration,bit_rate', '-show_entries', 'packet=pts_time,flags', path],
+      ...['-show_entries', 'stream_side_data=rotation', '-show_entries', 'format=duration,bit_rate'],
+      ...['-show_entries', 'packet=pts_time,flags', path],
     ],
     signal,
   ).catch((error: unknown) => {
@@ -141,12 +145,20 @@ export async function probeFilm(path: string, bitrateMbps: number, signal: Abort
     .map((packet) => packet.pts_time ?? 0);
   const lastTime = parsed.data.packets.at(-1)?.pts_time ?? 0;
   const longestGop = Math.max(...keyTimes.map((time, n) => (keyTimes[n + 1] ?? lastTime) - time));
+  // A replayed film is not turned upright, and one of uneven beat would look like one that loses frames.
+  const rotation = stream.side_data_list.find((data) => data.rotation !== undefined)?.rotation ?? 0;
+  const even =
+    Math.abs(fractionOf(stream.avg_frame_rate) / fractionOf(stream.r_frame_rate) - 1) < EVEN_BEAT_TOLERANCE;
   const replayable =
+    rotation === 0 &&
+    even &&
     stream.codec_name === 'h264' &&
     stream.pix_fmt === 'yuv420p' &&
     stream.has_b_frames === 0 &&
     keyTimes[0] === parsed.data.packets[0]?.pts_time &&
     longestGop <= REPLAY_KEYFRAME_SEC;
+  const [width, height] =
+    rotation % 180 === 0 ? [stream.width, stream.height] : [stream.height, stream.width];
   const bitrate = stream.bit_rate ?? parsed.data.format.bit_rate;
   const codec: VideoCodec = 'h264';
   return {
@@ -154,8 +166,8 @@ export async function probeFilm(path: string, bitrateMbps: number, signal: Abort
     rate,
     replayable,
     mode: {
-      width: stream.width - (replayable ? 0 : stream.width % 2),
-      height: stream.height - (replayable ? 0 : stream.height % 2),
+      width: width - (replayable ? 0 : width % 2),
+      height: height - (replayable ? 0 : height % 2),
       fps: Math.max(1, Math.round(fractionOf(rate))),
       codec,
       bitrateMbps: replayable && bitrate !== undefined ? bitrate / 1e6 : bitrateMbps,

@@ -1,5 +1,6 @@
 import { CLOCK_PATTERN, clockPatternRow } from '#domain/clock-pattern/clock-pattern.ts';
 import { type Clock, wallAt } from '#ports/clock/clock.ts';
+import { runProgram } from '../program/program.ts';
 import type { Camera, CameraMode } from './camera.ts';
 import { encoderArguments, ffmpegStream, streamOf, TS_TO_STDOUT } from './ffmpeg-stream.ts';
 import { matroskaFrame, matroskaHead } from './matroska.ts';
@@ -24,10 +25,14 @@ const BUFFERED_SEC = 2;
 export function testPattern(options: TestPatternOptions): Camera {
   const { width, height, fps, bitrateMbps, hueDeg, clock } = options;
   const mode: CameraMode = { width, height, fps, codec: 'h264', bitrateMbps };
+  let encoderSeen = false;
   return {
     source: 'test-pattern',
     live: true,
-    async probe() {
+    async probe(signal) {
+      // Without its encoder there is no picture; asked once, as a machine does not lose it.
+      if (!encoderSeen) await runProgram('ffmpeg', ['-version'], signal);
+      encoderSeen = true;
       return mode;
     },
     async open({ signal }) {

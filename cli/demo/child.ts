@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 export interface ChildSpec {
   readonly name: string;
@@ -47,6 +48,7 @@ export function superviseChild(spec: ChildSpec, onChange: (child: SupervisedChil
   let lastEnd: string | undefined;
 
   const run = (): void => {
+    mkdirSync(dirname(spec.logFile), { recursive: true });
     const log = openSync(spec.logFile, 'a');
     const startedAt = performance.now();
     // A group of its own: Ctrl-C in the terminal reaches us alone, and we stop the children in order.
@@ -117,6 +119,8 @@ export function superviseChild(spec: ChildSpec, onChange: (child: SupervisedChil
 
 /** The last thing of weight in a log: `: message` of the last error, or its last line. */
 function lastWords(logFile: string): string {
+  // Somebody may have cleared the demo's directory; a supervisor does not fall over that.
+  if (!existsSync(logFile)) return '';
   const lines = readFileSync(logFile, 'utf8').slice(-LOG_TAIL_BYTES).trim().split('\n').reverse();
   const PINO_ERROR = 50;
   for (const line of lines)

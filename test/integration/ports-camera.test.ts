@@ -92,11 +92,28 @@ t.before(async () => {
     makeVideo(at('prores.mov'), { args: ['-c:v', 'prores', '-pix_fmt', 'yuv422p10le'] }),
     makeVideo(at('odd.mp4'), { args: ['-c:v', 'libx264', '-pix_fmt', 'yuv444p'], size: '321x181' }),
     makeVideo(at('ntsc.mp4'), { args: ['-c:v', 'mpeg4', '-b:v', '1M'], rate: '30000/1001' }),
+    makeVideo(at('uneven.mp4'), {
+      args: [...CAMERA_LIKE, '-vf', "select='not(eq(mod(n,3),1))'", '-fps_mode', 'vfr'],
+    }),
     makeVideo(at('still.png'), { args: ['-frames:v', '1'] }),
     makeVideo(at('still.jpg'), { args: ['-frames:v', '1'] }),
     runProgram('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=d=1', at('sound.wav')]),
     makeTimedFilm(at('timed.mp4'), { frames: 25, fps: 25, args: CAMERA_LIKE }),
     makeTimedFilm(at('timed.mkv'), { frames: 25, fps: 25, args: ['-c:v', 'ffv1', '-pix_fmt', 'yuv420p'] }),
+  ]);
+  // The same pictures, with the note that they are to be turned.
+  await runProgram('ffmpeg', [
+    ...[
+      '-v',
+      'error',
+      '-i',
+      at('camera-like.mp4'),
+      '-c',
+      'copy',
+      '-metadata:s:v:0',
+      'rotate=90',
+      at('sideways.mp4'),
+    ],
   ]);
   await runProgram('ffmpeg', [
     ...[
@@ -209,7 +226,9 @@ t.test(
       check('prores.mov', even, 25),
       check('odd.mp4', even, 25),
       check('ntsc.mp4', even, 30_000 / 1001),
+      check('sideways.mp4', { width: 180, height: 320 }, 25),
     ]);
+    t.equal((await film('uneven.mp4').probe(never)).bitrateMbps, 2, 'a film of uneven beat is encoded too');
   },
 );
 

@@ -67,7 +67,9 @@ async function demo(shell: Shell, options: Options): Promise<void> {
       await system.stop();
     }
     if (result === undefined) forgetWhenEmpty(shell, place, out === undefined);
-    else shell.stdout.write(options.json ? `${JSON.stringify(result)}\n` : summary(result, place));
+    else if (options.json) say(shell, `Files and logs: ${place.directory}`);
+    if (result === undefined) return;
+    shell.stdout.write(options.json ? `${JSON.stringify(result)}\n` : summary(result, place));
   } finally {
     interrupt.dispose();
   }

@@ -66,9 +66,11 @@ async function demo(shell: Shell, options: Options): Promise<void> {
       say(shell, 'stopping …');
       await system.stop();
     }
-    if (result === undefined) forgetWhenEmpty(shell, place, out === undefined);
-    else if (options.json) say(shell, `Files and logs: ${place.directory}`);
-    if (result === undefined) return;
+    if (result === undefined) {
+      forgetWhenEmpty(shell, place, out === undefined);
+      return;
+    }
+    if (options.json) say(shell, `Files and logs: ${place.directory}`);
     shell.stdout.write(options.json ? `${JSON.stringify(result)}\n` : summary(result, place));
   } finally {
     interrupt.dispose();

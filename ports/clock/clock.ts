@@ -1,5 +1,3 @@
-import type { ClockReading } from '#contracts/manifest.ts';
-
 /**
  * Time as the product needs it: a monotonic count that nothing steps, a wall clock, and named waits.
  * All times are integer microseconds.
@@ -20,13 +18,6 @@ export interface Clock {
   sleepUntil(monoUs: number, name: string, signal?: AbortSignal): Promise<void>;
   /** Calls `tick` every `intervalMs` until the returned function is called; never two at once, never a burst. */
   every(intervalMs: number, name: string, tick: () => void | Promise<void>): () => void;
-}
-
-/** What is known of the rig's master clock, as sync-agent publishes it. */
-export interface MasterTime {
-  /** Master time minus local wall clock, microseconds; null when unknown. */
-  readonly offsetUs: number | null;
-  readonly reading: ClockReading;
 }
 
 /** Two readings further apart than this had something between them. */

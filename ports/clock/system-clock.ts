@@ -87,18 +87,20 @@ function rethrowReason(signal: AbortSignal | undefined): (error: unknown) => nev
 function calibrate(attempts: number): { offsetUs: number; errorUs: number } {
   let best = { offsetUs: 0, errorUs: Number.POSITIVE_INFINITY };
   for (let attempt = 0; attempt < attempts && best.errorUs > GOOD_ENOUGH_US; attempt++) {
-    const first = Date.now();
     let before = process.hrtime.bigint();
+    const first = Date.now();
     for (;;) {
+      const between = process.hrtime.bigint();
       const now = Date.now();
       const after = process.hrtime.bigint();
+      // The edge lies between the two readings of the wall clock, each of which may have waited before or after its own.
       if (now !== first) {
         const errorUs = Math.ceil(Number(after - before) / 1000);
         const middleUs = Number((before + after) / 2n) / 1000;
         if (errorUs < best.errorUs) best = { offsetUs: Math.round(now * 1000 - middleUs), errorUs };
         break;
       }
-      before = after;
+      before = between;
     }
   }
   return best;

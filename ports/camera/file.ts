@@ -80,12 +80,8 @@ export function fileCamera(options: FileCameraOptions): Camera {
         ],
         'ignore',
       );
-      const first = Promise.withResolvers<number>();
-      // Not 'data': that would set the stream going, and lose what comes before somebody reads it.
-      encoder.output.once('readable', () => {
-        if (encoder.output.readableLength > 0) first.resolve(late ? cueMonoUs + lateUs : cueMonoUs);
-      });
-      return streamOf(this.source, encoder, first.promise, () => undefined);
+      const firstFrameMonoUs = late ? cueMonoUs + lateUs : cueMonoUs;
+      return streamOf(this.source, encoder, Promise.resolve(firstFrameMonoUs), () => undefined);
     },
   };
 }

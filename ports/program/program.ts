@@ -1,4 +1,5 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { TouchlineError } from '#contracts/errors.ts';
 
 /** The Debian package that brings each program we run. */
@@ -23,8 +24,11 @@ export interface Program {
 }
 
 export interface ProgramOptions {
-  /** stdin and stdout; stderr is always read. */
-  readonly stdin?: 'ignore' | 'pipe';
+  /**
+   * stdin and stdout; stderr is always read. As stdin also the stdout of another program: then the two are connected directly, and
+   * this process lets go of the pipe.
+   */
+  readonly stdin?: 'ignore' | 'pipe' | Readable;
   readonly stdout?: 'ignore' | 'pipe';
   /** In its own process group, so that stopping it also ends what it started. */
   readonly group?: boolean;
@@ -40,6 +44,8 @@ export async function startProgram(
 ): Promise<Program> {
   const stdio: StdioOptions = [options.stdin ?? 'ignore', options.stdout ?? 'ignore', 'pipe'];
   const child = spawn(command, args, { stdio, detached: options.group ?? false });
+  // The other end must see this program end, which it cannot while we hold the pipe too.
+  if (typeof options.stdin === 'object') options.stdin.destroy();
   const stderr: string[] = [];
   let rest = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

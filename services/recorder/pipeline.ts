@@ -48,11 +48,10 @@ export async function runPipeline(
         ],
         ...['-flush_packets', '1', '-f', 'mp4', 'pipe:1'],
       ],
-      { stdin: 'pipe', stdout: 'pipe' },
+      { stdin: stream.output, stdout: 'pipe' },
     );
-    const { stdin, stdout } = muxer.child;
-    if (!stdin || !stdout) throw new TouchlineError('internal', 'the muxer was started without pipes');
-    stream.output.pipe(stdin);
+    const { stdout } = muxer.child;
+    if (!stdout) throw new TouchlineError('internal', 'the muxer was started without stdout');
 
     const failed = Promise.withResolvers<TouchlineError | undefined>();
     const reader = fragmentReader();
@@ -118,7 +117,6 @@ export async function runPipeline(
       signal.removeEventListener('abort', onAbort);
       stopWatching();
       await stream.close();
-      stdin.end();
       await muxer.ended;
       waiting = [];
     }

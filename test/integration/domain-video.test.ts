@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -23,12 +24,16 @@ async function recorded(
     source: 'file',
     live: false,
     probe: async () => ({ width: 0, height: 0, fps: FPS, codec: 'h264', bitrateMbps: 1 }),
-    open: async () => ({
-      output: createReadStream(path),
-      firstFrameMonoUs: Promise.resolve(0),
-      ended: new Promise(() => undefined),
-      close: async () => undefined,
-    }),
+    open: async () => {
+      const output = createReadStream(path);
+      await once(output, 'open');
+      return {
+        output,
+        firstFrameMonoUs: Promise.resolve(0),
+        ended: new Promise(() => undefined),
+        close: async () => undefined,
+      };
+    },
   };
   const fragments: Fragment[] = [];
   let initialisation: Initialisation | undefined;

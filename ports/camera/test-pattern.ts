@@ -1,6 +1,6 @@
 import { CLOCK_PATTERN, clockPatternRow } from '#domain/clock-pattern/clock-pattern.ts';
 import { type Clock, wallAt } from '#ports/clock/clock.ts';
-import { runProgram } from '../program/program.ts';
+import { runProgram } from '#ports/program/program.ts';
 import type { Camera, CameraMode } from './camera.ts';
 import { encoderArguments, ffmpegStream, streamOf, TS_TO_STDOUT } from './ffmpeg-stream.ts';
 import { matroskaFrame, matroskaHead } from './matroska.ts';

@@ -80,7 +80,7 @@ export function createApi(deps: ApiDeps): Unit {
           response: { 200: RigView },
         },
       },
-      async () => rigView({ config, session, statuses, availability }),
+      async () => rigView({ config, session, statuses, availability, nowUs: clock.wallUs() }),
     );
     server.post(
       nodeRoutes.rigStart,

@@ -10,7 +10,7 @@ import type {
   StatefulService,
   SyncState,
 } from '#contracts/states.ts';
-import { toWireTime } from '#contracts/time.ts';
+import { fromWireTime, toWireTime } from '#contracts/time.ts';
 import type { SeenState } from '#runtime/bus/bus.ts';
 
 /** What the services of this node last said. */
@@ -114,14 +114,18 @@ function judge(
   return { warnings, fault };
 }
 
+/** A status is a second old at most, and takes a moment to arrive. */
+const SETTLING_US = 3_000_000;
+
 /** The rig as this node sees it, with what its nodes do not agree on. */
 export function rigView(options: {
   config: NodeConfig;
   session: RigSession | undefined;
   statuses: ReadonlyMap<CameraId, NodeStatus>;
   availability: ReadonlyMap<CameraId, Availability>;
+  nowUs: number;
 }): RigView {
-  const { config, session, statuses, availability } = options;
+  const { config, session, statuses, availability, nowUs } = options;
   const nodes = config.cameras.map((cameraId) => {
     const status = statuses.get(cameraId) ?? null;
     return {
@@ -135,7 +139,10 @@ export function rigView(options: {
   const present = nodes.filter((node) => node.available && node.status);
   const recording = present.filter((node) => node.status?.recorder?.recording);
   const rigRecords = session?.state === 'recording';
-  for (const node of present) {
+  const changedAt = rigRecords ? session.start_at : session?.stop_at;
+  // Right after a start or stop the statuses are older than the record: that is no disagreement.
+  const settled = !changedAt || nowUs - fromWireTime(changedAt) > SETTLING_US;
+  for (const node of settled ? present : []) {
     const records = node.status?.recorder?.state;
     if (rigRecords && records !== 'recording' && records !== 'preparing')
       disagreements.push(

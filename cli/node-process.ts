@@ -1,12 +1,11 @@
-import { join } from 'node:path';
-import type { CameraId, ServiceName } from '#contracts/ids.ts';
+import type { ServiceName } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import { mqttBroker } from '#ports/broker/mqtt-broker.ts';
 import { configuredCamera } from '#ports/camera/configured-camera.ts';
 import { systemClock } from '#ports/clock/system-clock.ts';
 import { localDisk } from '#ports/disk/local-disk.ts';
 import type { Bus } from '#runtime/bus/bus.ts';
-import { createBus } from '#runtime/bus/create-bus.ts';
+import { nodeBus } from '#runtime/bus/node-bus.ts';
 import { group, type Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { createApi } from '#services/api/service.ts';
@@ -25,12 +24,10 @@ export function createNode(parts: { config: NodeConfig; log: Logger; version: st
   const disk = localDisk(config.storage.path);
   const camera = configuredCamera(config.camera, clock);
   const broker = mqttBroker({ host: config.broker.host, port: config.broker.port });
-  const node: CameraId = config.camera_id;
 
   const withBus = (service: ServiceName, create: (bus: Bus, log: Logger) => Unit): Unit => {
     const log = parts.log.child({ service });
-    const socketPath = join(config.runtime_dir, `${service}.sock`);
-    const bus = createBus({ rig: config.rig, node, service, broker, clock, log, socketPath });
+    const bus = nodeBus(service, { config, broker, clock, log });
     return group(bus, create(bus, log));
   };
   return group(

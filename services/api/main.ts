@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import { NodeConfig } from '#contracts/node-config.ts';
 import { mqttBroker } from '#ports/broker/mqtt-broker.ts';
 import { systemClock } from '#ports/clock/system-clock.ts';
 import { localDisk } from '#ports/disk/local-disk.ts';
-import { createBus } from '#runtime/bus/create-bus.ts';
+import { nodeBus } from '#runtime/bus/node-bus.ts';
 import { group } from '#runtime/lifecycle.ts';
 import { runService } from '#runtime/service-main.ts';
 import { createApi } from './service.ts';
@@ -16,15 +15,7 @@ await runService({
   create: ({ config, log, version }) => {
     const clock = systemClock();
     const disk = localDisk(config.storage.path);
-    const bus = createBus({
-      rig: config.rig,
-      node: config.camera_id,
-      service: 'api',
-      broker: mqttBroker({ host: config.broker.host, port: config.broker.port }),
-      clock,
-      log,
-      socketPath: join(config.runtime_dir, 'api.sock'),
-    });
+    const bus = nodeBus('api', { config, broker: mqttBroker(config.broker), clock, log });
     return group(bus, createApi({ config, clock, disk, bus, log, version }));
   },
 });

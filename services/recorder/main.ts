@@ -1,10 +1,9 @@
-import { join } from 'node:path';
 import { NodeConfig } from '#contracts/node-config.ts';
 import { mqttBroker } from '#ports/broker/mqtt-broker.ts';
 import { configuredCamera } from '#ports/camera/configured-camera.ts';
 import { systemClock } from '#ports/clock/system-clock.ts';
 import { localDisk } from '#ports/disk/local-disk.ts';
-import { createBus } from '#runtime/bus/create-bus.ts';
+import { nodeBus } from '#runtime/bus/node-bus.ts';
 import { group } from '#runtime/lifecycle.ts';
 import { runService } from '#runtime/service-main.ts';
 import { createRecorder } from './service.ts';
@@ -18,15 +17,7 @@ await runService({
     const clock = systemClock();
     const disk = localDisk(config.storage.path);
     const camera = configuredCamera(config.camera, clock);
-    const bus = createBus({
-      rig: config.rig,
-      node: config.camera_id,
-      service: 'recorder',
-      broker: mqttBroker({ host: config.broker.host, port: config.broker.port }),
-      clock,
-      log,
-      socketPath: join(config.runtime_dir, 'recorder.sock'),
-    });
+    const bus = nodeBus('recorder', { config, broker: mqttBroker(config.broker), clock, log });
     return group(bus, createRecorder({ config, clock, disk, camera, bus, log, version }));
   },
 });

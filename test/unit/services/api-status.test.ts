@@ -4,7 +4,7 @@ import { NodeConfig } from '#contracts/node-config.ts';
 import type { RigSession } from '#contracts/session.ts';
 import { type Availability, NodeStatus, type RecorderState, type SyncState } from '#contracts/states.ts';
 import { toWireTime } from '#contracts/time.ts';
-import { nodeStatus, rigView, type Seen } from '../../../services/api/status.ts';
+import { nodeStatus, rigView, type Seen } from '#services/api/status.ts';
 
 const NOW = 1_710_511_200_000_000;
 const at = toWireTime(NOW);

@@ -6,33 +6,13 @@ import t, { type Test } from 'tap';
 import { ulid } from 'ulid';
 import { type ErrorCode, TouchlineError, toProblem } from '#contracts/errors.ts';
 import { nodeLayout } from '#contracts/layout.ts';
-import type { Journal, TouchlineManifest } from '#contracts/manifest.ts';
-import { NodeConfig } from '#contracts/node-config.ts';
-import type { OffloadItem } from '#contracts/states.ts';
-import { toWireTime } from '#contracts/time.ts';
+import type { TouchlineManifest } from '#contracts/manifest.ts';
 import { buildManifest } from '#domain/recording/manifest.ts';
-import { memoryBroker } from '#ports/broker/memory-broker.ts';
-import { systemClock } from '#ports/clock/system-clock.ts';
 import type { Disk } from '#ports/disk/disk.ts';
 import { memoryDisk } from '#ports/disk/memory-disk.ts';
-import { startProgram } from '#ports/program/program.ts';
-import type { Bus } from '#runtime/bus/bus.ts';
-import { createBus } from '#runtime/bus/create-bus.ts';
-import { createLogger } from '#runtime/logger.ts';
-import { readManifest, readManifests, writeManifest } from '#runtime/manifests.ts';
-import { createHousekeeper } from '#services/housekeeper/service.ts';
+import { readManifest, writeManifest } from '#runtime/manifests.ts';
 
-const clock = systemClock();
-const log = createLogger({ name: 'test', level: 'silent' });
-const UNSYNCED = {
-  source: 'none',
-  offset_ms: null,
-  bound_ms: null,
-  ci95_ms: null,
-  confidence: 0,
-  stratum: null,
-  last_sync: null,
-} as const;
+import { housekeeper, journalOf, UNSYNCED } from '../fixtures/housekeeper.ts';
 
 /** What central answers to one request, in order; the last answer stays. `hang-up` cuts the connection in the middle. */
 type Answer = 'ok' | 'hang-up' | 'other-hash' | ErrorCode;
@@ -117,55 +97,6 @@ async function central(t: Test, answers: { upload: Answer[]; confirm: Answer[] }
   };
 }
 
-interface Keeper {
-  readonly bus: Bus;
-  items(): OffloadItem[];
-  until(what: string, condition: () => boolean | Promise<boolean>): Promise<void>;
-}
-
-async function housekeeper(t: Test, disk: Disk, offload: object = {}): Promise<Keeper> {
-  const config = NodeConfig.parse({
-    version: 1,
-    rig: 'test',
-    camera_id: 'CAM_C',
-    position: 'center',
-    cameras: ['CAM_C'],
-    camera: { source: 'test-pattern' },
-    offload: { retry_delay_sec: 0.02, ...offload },
-  });
-  const broker = memoryBroker();
-  const busOf = (service: 'housekeeper' | 'recorder'): Bus =>
-    createBus({ rig: 'test', node: 'CAM_C', service, broker, clock, log });
-  const bus = busOf('recorder');
-  const own = busOf('housekeeper');
-  const keeper = createHousekeeper({ config, clock, disk, bus: own, log, version: '0.0.0' });
-  const signal = new AbortController().signal;
-  await bus.start(signal);
-  await own.start(signal);
-  await keeper.start(signal);
-  let items: OffloadItem[] = [];
-  bus.watchState('housekeeper', (_node, seen) => {
-    if (seen.online) items = seen.state.offload;
-  });
-  t.teardown(async () => {
-    await keeper.stop();
-    await own.stop();
-    await bus.stop();
-  });
-  return {
-    bus,
-    items: () => items,
-    async until(what, condition) {
-      const deadline = clock.monoUs() + 15e6;
-      while (!(await condition())) {
-        if (clock.monoUs() > deadline)
-          throw new Error(`15 s passed without: ${what}; ${JSON.stringify(items)}`);
-        await clock.sleepUntil(clock.monoUs() + 10_000, what);
-      }
-    },
-  };
-}
-
 /** A recording on the disk whose bytes only have to have the right hash. */
 async function recording(
   disk: Disk,
@@ -196,30 +127,6 @@ async function recording(
   const manifestPath = nodeLayout.manifest('Cup', 'Cup', 'CAM_C', 1);
   await writeManifest(disk, { manifest, manifestPath });
   return { manifest, manifestPath };
-}
-
-function journalOf(file: string, runId: string): Journal {
-  return {
-    v: 1,
-    run_id: runId,
-    session_id: 'Cup',
-    session_uid: ulid(),
-    camera_id: 'CAM_C',
-    position: 'center',
-    part: 1,
-    file,
-    start_at: toWireTime(1_710_511_200_200_000),
-    base: { first_frame_local: toWireTime(1_710_511_200_000_000), first_frame_mono_us: 1, boot_id: 'b' },
-    codec: 'h264',
-    fps: 30,
-    source: 'test-pattern',
-    requested: 'h264 640x144@30',
-    effective: 'h264 640x144@30',
-    clock: UNSYNCED,
-    overridden_gates: [],
-    software_version: '0.0.0',
-    hostname: 'h',
-  };
 }
 
 const patient = { timeoutMs: 5000 };
@@ -316,102 +223,3 @@ t.test('nowhere to bring it: the command says which setting is missing', async (
     field: 'offload.server_url',
   });
 });
-
-/** A fragmented MP4 as the recorder writes it. */
-async function film(): Promise<Buffer> {
-  const ffmpeg = await startProgram(
-    'ffmpeg',
-    [
-      ...['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=640x144:rate=30', '-t', '3'],
-      ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '15'],
-      ...[
-        '-movflags',
-        '+empty_moov+default_base_moof+frag_keyframe+skip_trailer',
-        '-frag_duration',
-        '200000',
-        '-f',
-        'mp4',
-        'pipe:1',
-      ],
-    ],
-    { stdout: 'pipe' },
-  );
-  const chunks: Buffer[] = [];
-  ffmpeg.child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const { code, stderr } = await ffmpeg.ended;
-  if (code !== 0) throw new Error(stderr.join('\n'));
-  return Buffer.concat(chunks);
-}
-
-t.test(
-  'recovery finishes what an earlier run left, and leaves alone what the present run writes',
-  async (t) => {
-    const disk = memoryDisk(50_000_000);
-    const whole = await film();
-    const leave = async (name: string, bytes: Buffer, runId: string): Promise<void> => {
-      const file = await disk.open(nodeLayout.video(name, 'CAM_C', `${name}.mp4`), 'create');
-      await file.append(bytes);
-      await file.close();
-      await disk.replace(
-        nodeLayout.journal(name, 'CAM_C', `${name}.mp4`),
-        JSON.stringify({ ...journalOf(`${name}.mp4`, runId), session_id: name }),
-      );
-    };
-    const keeper = await housekeeper(t, disk);
-    await leave('Cut', whole.subarray(0, Math.floor(whole.length * 0.6)), 'before');
-    await leave('Zeros', Buffer.concat([whole, Buffer.alloc(4096)]), 'before');
-    await leave('Nothing', Buffer.alloc(0), 'before');
-    await leave('Garbage', Buffer.from('this is no video at all'), 'before');
-    await leave('Mine', whole.subarray(0, 50_000), keeper.bus.runId);
-    await disk.replace(nodeLayout.journal('Broken', 'CAM_C', 'Broken.mp4'), '{"v": 1, ');
-    keeper.bus.setState('recorder', {
-      boot_id: 'b',
-      state: 'idle',
-      recording: null,
-      session_uid: null,
-      camera: {
-        source: 'test-pattern',
-        present: true,
-        width: 640,
-        height: 144,
-        fps: 30,
-        codec: 'h264',
-        reason: null,
-      },
-      disk: { present: true, free_bytes: 1, total_bytes: 1, minutes_left: 1 },
-      gates: [],
-      faults: [],
-      encoder_restarts: 0,
-      disk_errors: 0,
-    });
-    await keeper.until('all four are done', async () => {
-      const journals = (await disk.list('recordings')).filter(({ path }) => path.endsWith('.journal.json'));
-      return journals.length === 2;
-    });
-    const { manifests } = await readManifests(disk);
-    t.same(
-      manifests.map(({ manifest }) => manifest.recording.session_id).sort(),
-      ['Cut', 'Zeros'],
-      'what has pictures has a manifest',
-    );
-    for (const { manifest } of manifests) {
-      const name = manifest.recording.session_id;
-      const chunks: Buffer[] = [];
-      for await (const chunk of disk.read(nodeLayout.video(name, 'CAM_C', `${name}.mp4`))) chunks.push(chunk);
-      const bytes = Buffer.concat(chunks);
-      t.equal(bytes.length, manifest.file.size_bytes, `${name}: cut to its last whole fragment`);
-      t.ok(whole.subarray(0, bytes.length).equals(bytes), 'and nothing else was changed');
-      t.equal(createHash('sha256').update(bytes).digest('hex'), manifest.checksum.value);
-      t.match(manifest.touchline, { recovered: true, final: true, start_frame: 6 });
-    }
-    const zeros = manifests.find(({ manifest }) => manifest.recording.session_id === 'Zeros')?.manifest;
-    t.match(zeros?.touchline, { frames: 90, bytes_lost: 4096 }, 'every frame before the zeros is there');
-    const left = (await disk.list('recordings'))
-      .filter(({ path }) => path.endsWith('.journal.json'))
-      .map(({ path }) => path);
-    t.same(left.sort(), [
-      nodeLayout.journal('Broken', 'CAM_C', 'Broken.mp4'),
-      nodeLayout.journal('Mine', 'CAM_C', 'Mine.mp4'),
-    ]);
-  },
-);

@@ -1,8 +1,18 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import type { z } from 'zod';
+import { TouchlineError } from '#contracts/errors.ts';
 import type { CameraId } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import type { ServerConfig } from '#contracts/server-config.ts';
@@ -44,6 +54,7 @@ export async function makePlace(options: {
 }): Promise<DemoPlace> {
   const directory =
     options.out === undefined ? mkdtempSync(join(tmpdir(), 'touchline-')) : resolve(options.out);
+  if (options.out !== undefined) makeOutput(directory);
   // The path of a Unix socket has 107 bytes at most, and a demo directory may lie deep.
   const sockets = mkdtempSync(join(tmpdir(), 'tl-'));
   const [serverPort = 0, centralBrokerPort = 0, ...ports] = await freePorts(2 + 2 * DEMO_CAMERAS.length);
@@ -106,6 +117,26 @@ export async function makePlace(options: {
   };
   writeConfig(central.configFile, config);
   return { directory, nodes, central, leave: () => rmSync(sockets, { recursive: true, force: true }) };
+}
+
+/**
+ * Makes `--out`, one folder after the other: `recursive` never returns where a file system knows no new folders (/proc).
+ * Throws `invalid_field`.
+ */
+function makeOutput(directory: string): void {
+  try {
+    const missing: string[] = [];
+    for (let path = directory; !existsSync(path); path = dirname(path)) missing.unshift(path);
+    for (const path of missing) mkdirSync(path);
+    if (!statSync(directory).isDirectory()) throw new Error('it is a file');
+    accessSync(directory, constants.W_OK);
+  } catch (cause) {
+    throw new TouchlineError(
+      'invalid_field',
+      `--out ${directory} cannot be the demo directory: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { field: 'out', cause },
+    );
+  }
 }
 
 function writeConfig(file: string, config: object): void {

@@ -106,3 +106,15 @@ t.test(
     );
   },
 );
+
+t.test(
+  'an output directory that cannot be is refused by name, also where folders cannot be made',
+  async (t) => {
+    for (const out of ['/proc/no-such-folder', '/etc/hostname', '/etc/hostname/below'])
+      await t.rejects(makePlace({ out, sources: new Map() }), {
+        code: 'invalid_field',
+        field: 'out',
+        message: new RegExp(out),
+      });
+  },
+);

@@ -1,12 +1,13 @@
 import { existsSync, globSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { TouchlineError } from '#contracts/errors.ts';
 import { builtBundles } from '../bundles.ts';
 import { notices, showLive } from '../demo/live.ts';
 import { type DemoResult, recordOnce } from '../demo/once.ts';
 import { type DemoPlace, makePlace } from '../demo/place.ts';
 import { readSources } from '../demo/sources.ts';
-import { demoSystem } from '../demo/system.ts';
+import { type DemoSystem, demoSystem } from '../demo/system.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { ensurePrograms, NEEDS } from '../prerequisites.ts';
 import { type Shell, say } from '../shell.ts';
@@ -43,6 +44,12 @@ export function demoCommand(shell: Shell): Command {
 }
 
 async function demo(shell: Shell, options: Options): Promise<void> {
+  if (options.json && !options.once)
+    throw new TouchlineError('invalid_field', '--json needs --once: the live view has no end', {
+      field: 'json',
+    });
+  if (options.out === '')
+    throw new TouchlineError('invalid_field', '--out is empty: name a directory', { field: 'out' });
   const interrupt = onInterrupt();
   try {
     await ensurePrograms(shell, NEEDS.demo);
@@ -64,6 +71,8 @@ async function demo(shell: Shell, options: Options): Promise<void> {
       throw interrupt.signal.aborted ? interrupt.signal.reason : error;
     } finally {
       say(shell, 'stopping …');
+      // A rig that was left recording would go on as soon as this directory is used again.
+      await endRecording(system);
       await system.stop();
     }
     if (result === undefined) {
@@ -74,6 +83,17 @@ async function demo(shell: Shell, options: Options): Promise<void> {
     shell.stdout.write(options.json ? `${JSON.stringify(result)}\n` : summary(result, place));
   } finally {
     interrupt.dispose();
+  }
+}
+
+/** Stops the rig when it records; a rig that does not, or no longer answers, is left as it is. */
+async function endRecording(system: DemoSystem): Promise<void> {
+  try {
+    const { session } = await system.master.rig(AbortSignal.timeout(2000));
+    if (session?.state === 'recording') await system.master.stop({}, AbortSignal.timeout(5000));
+  } catch (error) {
+    const gone = error instanceof Error && (error.name === 'TimeoutError' || error instanceof TouchlineError);
+    if (!gone) throw error;
   }
 }
 

@@ -18,7 +18,7 @@ export function nodeCommand(shell: Shell): Command {
       'Runs all services of one camera node in this process: broker, recorder, sync-agent, housekeeper, api.\n' +
         'On a device each is a container of its own; the code is the same.',
     )
-    .addHelpText('after', '\nExample:\n  ./touchline node --config firmware-config/node.example.yml')
+    .addHelpText('after', '\nExample:\n  ./touchline node --config node.yml')
     .action(async (options: Options) => {
       // Only what is run is loaded: the other commands start without the services.
       const { createNode } = await import('../node-process.ts');

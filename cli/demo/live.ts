@@ -39,6 +39,7 @@ export async function showLive(
   const until = AbortSignal.any([signal, quit.signal]);
   const interactive = shell.stdout.isTTY === true;
   const update = createLogUpdate(shell.stdout);
+  let shownLines = 0;
   const seen = new Map<string, string>();
   const stopKeys = listenForKeys(shell, {
     s: () => drive('start', () => system.master.start({}, until)),
@@ -59,9 +60,11 @@ export async function showLive(
   const show = (snapshot: Snapshot): void => {
     if (interactive) {
       const keys = stopKeys === undefined ? 'Ctrl-C quit' : 's start   x stop   q quit';
-      update(
-        ['', ...renderLive(snapshot), '', ...told.lines, keys, '', ...nextSteps(system.place)].join('\n'),
-      );
+      const lines = ['', ...renderLive(snapshot), '', ...told.lines, keys, '', ...nextSteps(system.place)];
+      // Lines that move are not redrawn by themselves: with another number of them everything is.
+      if (lines.length !== shownLines) update.clear();
+      shownLines = lines.length;
+      update(lines.join('\n'));
       return;
     }
     for (const [about, line] of renderChanges(snapshot)) {

@@ -20,12 +20,12 @@ async function statusOf(
   return view?.nodes.find((node) => node.camera_id === camera)?.status ?? null;
 }
 
-/** Until every camera records and has this much. */
-async function untilAllRecord(rig: RunningRig, seconds: number): Promise<void> {
+/** Until every camera records this session (a status may still tell of the one before) and has this much of it. */
+async function untilAllRecord(rig: RunningRig, uid: string, seconds: number): Promise<void> {
   for (const camera of CAMERAS)
     await rig.until(`${camera} has ${seconds} s`, async () => {
       const recording = (await statusOf(rig, camera))?.recorder?.recording;
-      return recording && recording.duration_sec >= seconds ? true : undefined;
+      return recording?.session_uid === uid && recording.duration_sec >= seconds ? true : undefined;
     });
 }
 
@@ -97,7 +97,7 @@ t.test('a match goes on and comes home whatever is killed', async (t) => {
     'a recorder killed in the middle: the others go on, it comes back with a further part',
     async (t) => {
       const { session_uid } = await rig.master.start({ session_id: 'Recorder' });
-      await untilAllRecord(rig, 1);
+      await untilAllRecord(rig, session_uid, 1);
       const before = await statusOf(rig, 'CAM_R');
       rig.kill('CAM_L recorder');
       await rig.until('CAM_L has part 2', async () => {
@@ -142,7 +142,7 @@ t.test('a match goes on and comes home whatever is killed', async (t) => {
 
   await t.test('a node that is gone for a while is named, and joins in again', async (t) => {
     const { session_uid } = await rig.master.start({ session_id: 'Node' });
-    await untilAllRecord(rig, 1);
+    await untilAllRecord(rig, session_uid, 1);
     for (const service of ['broker', 'sync-agent', 'recorder', 'housekeeper', 'api'])
       rig.kill(`CAM_R ${service}`);
     await rig.until('CAM_L sees CAM_R gone', async () => {
@@ -170,7 +170,7 @@ t.test('a match goes on and comes home whatever is killed', async (t) => {
     'a dead broker does not stop the recording, and the node speaks again afterwards',
     async (t) => {
       const { session_uid } = await rig.master.start({ session_id: 'Broker' });
-      await untilAllRecord(rig, 1);
+      await untilAllRecord(rig, session_uid, 1);
       rig.kill('CAM_L broker');
       await rig.until('CAM_L is seen again, in its first file', async () => {
         const view = await rig.master.rig();
@@ -191,7 +191,7 @@ t.test('a match goes on and comes home whatever is killed', async (t) => {
     'central killed in the middle of an upload: nothing half is kept, the upload ends after the restart',
     async (t) => {
       const { session_uid } = await rig.master.start({ session_id: 'Central' });
-      await untilAllRecord(rig, 4);
+      await untilAllRecord(rig, session_uid, 4);
       await rig.master.stop({});
       await rig.until('an upload is half way', async () => {
         const items = (await Promise.all(CAMERAS.map((camera) => statusOf(rig, camera)))).flatMap(
@@ -254,7 +254,11 @@ t.test('a match goes on and comes home whatever is killed', async (t) => {
         ]),
       );
     await say('all/cmd/sync-agent/start', { id: 'kick-off', session_id: 'Foreign' });
-    await untilAllRecord(rig, 0.5);
+    const { session_uid } = await rig.until('the rig is in the session', async () => {
+      const { session } = await rig.master.rig();
+      return session?.session_id === 'Foreign' ? session : undefined;
+    });
+    await untilAllRecord(rig, session_uid, 0.5);
     t.match(await retained('session'), { session_id: 'Foreign', state: 'recording', conductor: 'CAM_C' });
     for (const camera of CAMERAS) {
       t.match(
@@ -264,7 +268,6 @@ t.test('a match goes on and comes home whatever is killed', async (t) => {
       );
       t.match(await retained(`${camera}/availability`), { state: 'online' });
     }
-    const { session_uid } = (await retained('session')) as { session_uid: string };
     await say('CAM_R/cmd/sync-agent/stop', { id: 'whistle' });
     for (const camera of CAMERAS)
       t.equal((await finalManifests(rig, camera, session_uid, false)).length, 1, camera);
@@ -273,7 +276,7 @@ t.test('a match goes on and comes home whatever is killed', async (t) => {
 
   await t.test('what is asked wrongly is refused by name, and nothing is lost', async (t) => {
     const { session_uid, start_at } = await rig.master.start({ session_id: 'Wrong' });
-    await untilAllRecord(rig, 0.5);
+    await untilAllRecord(rig, session_uid, 0.5);
     await t.rejects(rig.master.start({ session_id: 'Second' }), {
       code: 'already_recording',
       message: /Wrong/,

@@ -3,19 +3,7 @@ import { WireError } from './errors.ts';
 import { CameraId, Part, SessionId, SessionUid, Sha256 } from './ids.ts';
 import { WireTime } from './time.ts';
 
-/** HTTP of the central server. No other file spells its routes. */
-
-export const centralRoutes = {
-  health: '/api/v1/health',
-  upload: '/api/v1/upload',
-  confirm: '/api/v1/upload/confirm',
-  sessions: '/api/v1/sessions',
-  session: '/api/v1/sessions/:session_uid',
-  panorama: '/api/v1/sessions/:session_uid/panorama',
-  jobs: '/api/v1/jobs',
-  job: '/api/v1/jobs/:job_id',
-  jobCancel: '/api/v1/jobs/:job_id/cancel',
-} as const;
+/** HTTP of the central server: the bodies of the routes in `routes.ts`. */
 
 /** Text fields of the multipart upload; the file itself is the part named `file` (video/mp4), after them. */
 export const UploadFields = z.object({

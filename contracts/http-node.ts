@@ -4,20 +4,7 @@ import { Manifest } from './manifest.ts';
 import { RigSession } from './session.ts';
 import { NodeStatus } from './states.ts';
 
-/** HTTP of a camera node. No other file spells its routes. */
-
-export const nodeRoutes = {
-  status: '/api/v1/status',
-  rig: '/api/v1/rig',
-  rigStart: '/api/v1/rig/start',
-  rigStop: '/api/v1/rig/stop',
-  recordings: '/api/v1/recordings',
-  offload: '/api/v1/offload',
-  health: '/api/v1/health',
-} as const;
-
-/** Route of a service's Unix socket: the same commands as on MQTT. */
-export const socketCommandRoute = '/cmd/:service/:name';
+/** HTTP of a camera node: the bodies of the routes in `routes.ts`. */
 
 export const RigView = z.object({
   rig: z.string(),

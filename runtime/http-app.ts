@@ -18,7 +18,8 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { type ErrorCode, TouchlineError, toProblem } from '#contracts/errors.ts';
-import { commonRoutes, PROBLEM_JSON } from '#contracts/http.ts';
+import { commonRoutes, PROBLEM_JSON } from '#contracts/routes.ts';
+
 import type { Logger } from './logger.ts';
 
 export type HttpApp = FastifyInstance<

@@ -1,4 +1,5 @@
-import { ConfirmRequest, ConfirmResult, centralRoutes, UploadResult } from '#contracts/http-central.ts';
+import { ConfirmRequest, ConfirmResult, UploadResult } from '#contracts/http-central.ts';
+import { centralRoutes } from '#contracts/routes.ts';
 import type { HttpApp } from '#runtime/http-app.ts';
 import type { Catalog } from './catalog.ts';
 import { lingerAfterRefusal } from './linger.ts';

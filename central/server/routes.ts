@@ -1,13 +1,7 @@
 import { z } from 'zod';
-import {
-  CentralHealth,
-  CentralSession,
-  centralRoutes,
-  Job,
-  JobList,
-  SessionList,
-} from '#contracts/http-central.ts';
+import { CentralHealth, CentralSession, Job, JobList, SessionList } from '#contracts/http-central.ts';
 import { SessionUid } from '#contracts/ids.ts';
+import { centralRoutes } from '#contracts/routes.ts';
 import type { JobQueue } from '#ports/jobs/jobs.ts';
 import type { HttpApp } from '#runtime/http-app.ts';
 import type { Catalog } from '../ingest/catalog.ts';

@@ -1,9 +1,10 @@
 import type { z } from 'zod';
 import { type CommandInput, StartResult, StopResult } from '#contracts/commands.ts';
 import { fromWireError, Problem, parseOrThrow, TouchlineError } from '#contracts/errors.ts';
-import { CentralHealth, CentralSession, centralRoutes, SessionList } from '#contracts/http-central.ts';
-import { nodeRoutes, RecordingList, RigView } from '#contracts/http-node.ts';
+import { CentralHealth, CentralSession, SessionList } from '#contracts/http-central.ts';
+import { RecordingList, RigView } from '#contracts/http-node.ts';
 import type { SessionUid } from '#contracts/ids.ts';
+import { centralRoutes, nodeRoutes } from '#contracts/routes.ts';
 
 const REQUEST_TIMEOUT_MS = 10_000;
 

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { CentralHealth, CentralSession } from '#contracts/http-central.ts';
-import { nodeRoutes, type RigView } from '#contracts/http-node.ts';
+import type { RigView } from '#contracts/http-node.ts';
+import { nodeRoutes } from '#contracts/routes.ts';
 import type { NodeStatus } from '#contracts/states.ts';
 import { topics } from '#contracts/topics.ts';
 import { DEMO_MASTER, DEMO_RIG, type DemoPlace } from './place.ts';

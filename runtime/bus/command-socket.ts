@@ -3,7 +3,8 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { ERRORS, TouchlineError } from '#contracts/errors.ts';
-import { socketCommandRoute } from '#contracts/http-node.ts';
+import { socketCommandRoute } from '#contracts/routes.ts';
+
 import { closeHttpApp, createHttpApp, type HttpApp } from '../http-app.ts';
 import type { Unit } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { StartInput, StartResult, StopInput, StopResult } from '#contracts/commands.ts';
-import { nodeRoutes, RecordingList, RigView } from '#contracts/http-node.ts';
+import { RecordingList, RigView } from '#contracts/http-node.ts';
 import { type CameraId, SessionUid } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
+import { nodeRoutes } from '#contracts/routes.ts';
 import type { RigSession } from '#contracts/session.ts';
 import { type Availability, NodeStatus } from '#contracts/states.ts';
 import type { Clock } from '#ports/clock/clock.ts';

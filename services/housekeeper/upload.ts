@@ -4,9 +4,10 @@ import { Readable } from 'node:stream';
 import FormData from 'form-data';
 import type { z } from 'zod';
 import { fromWireError, Problem, parseOrThrow, TouchlineError } from '#contracts/errors.ts';
-import { ConfirmResult, centralRoutes, UploadResult } from '#contracts/http-central.ts';
+import { ConfirmResult, UploadResult } from '#contracts/http-central.ts';
 import type { SessionUid } from '#contracts/ids.ts';
 import type { TouchlineManifest } from '#contracts/manifest.ts';
+import { centralRoutes } from '#contracts/routes.ts';
 
 export interface UploadOptions {
   readonly serverUrl: string;

@@ -1,7 +1,7 @@
 import { COMMANDS, NO_COMMAND_ID } from '#contracts/commands.ts';
 import { ERRORS } from '#contracts/errors.ts';
-import { socketCommandRoute } from '#contracts/http-node.ts';
 import type { CameraId } from '#contracts/ids.ts';
+import { socketCommandRoute } from '#contracts/routes.ts';
 import { ALL_NODES, topics } from '#contracts/topics.ts';
 import { centralHttpRoutes, nodeHttpRoutes, type Route } from './http-routes.ts';
 import {

@@ -2,7 +2,8 @@ import { connect } from 'node:net';
 import t from 'tap';
 import { z } from 'zod';
 import { Problem, TouchlineError } from '#contracts/errors.ts';
-import { PROBLEM_JSON } from '#contracts/http.ts';
+import { PROBLEM_JSON } from '#contracts/routes.ts';
+
 import { closeHttpApp, createHttpApp, portOf } from '#runtime/http-app.ts';
 import { createLogger } from '#runtime/logger.ts';
 

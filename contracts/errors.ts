@@ -215,6 +215,18 @@ export const ERRORS = {
     meaning: 'A job ended with an error.',
     remedy: 'See its log; repeat it when the cause is gone.',
   },
+  page_not_built: {
+    status: 503,
+    blame: 'device',
+    meaning: 'The page of this server was not built; everything else works.',
+    remedy: 'Run `./touchline build`, then load the page again.',
+  },
+  preview_unavailable: {
+    status: 503,
+    blame: 'device',
+    meaning: 'There is no picture of this camera now.',
+    remedy: 'See the reason; the recording does not depend on it.',
+  },
   shutting_down: {
     status: 503,
     blame: 'device',

@@ -7,6 +7,12 @@ export const commonRoutes = {
   health: '/api/v1/health',
 } as const;
 
+/** The page of a server, and what it is made of. */
+export const pageRoutes = {
+  page: '/',
+  assets: '/assets/*',
+} as const;
+
 /** HTTP of a camera node. */
 export const nodeRoutes = {
   status: '/api/v1/status',

@@ -40,6 +40,13 @@ export interface HttpAppOptions {
 
 const ONE_MIB = 1_048_576;
 
+/** On every answer: what it is, it is, and no other site may build it into its pages. */
+const HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+} as const;
+
 /**
  * An HTTP server whose routes take and give zod schemas, and whose every error is an RFC 9457 problem document
  * with a code of ours. Errors that nobody expected are logged and answered as `internal`, without their text.
@@ -73,7 +80,8 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   app.addHook('preClose', async () => {
     closing = true;
   });
-  app.addHook('onRequest', async () => {
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(HEADERS);
     if (closing) throw new TouchlineError('shutting_down', 'the service is stopping');
   });
 

@@ -1,63 +1,111 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { globSync, mkdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import type { OutputOptions, RollupCache, RollupOptions } from 'rollup';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import type { OutputAsset, OutputChunk, OutputOptions, RollupCache, RollupOptions } from 'rollup';
 import { type Shell, say } from './shell.ts';
 
-/** Everything that ends in a bundle. */
-const SOURCES =
-  '{contracts,domain,ports,runtime,services,ota,central}/**/*.ts,package.json,package-lock.json,rollup.config.mjs';
+/** What `./touchline build` makes: each from its sources, with a file whose time says when. */
+const PARTS = {
+  /** One self-contained file per `main.ts`. */
+  programs: {
+    sources: '{contracts,domain,ports,runtime,services,ota,central}/**/*.ts',
+    stamp: 'dist/built',
+  },
+  /** One folder per page of `ui/`. */
+  pages: { sources: '{ui,contracts,domain}/**/*.{ts,tsx,css,html,svg,json}', stamp: 'dist/ui/built' },
+} as const;
+type PartName = keyof typeof PARTS;
 
-/** Its time stamp says when the bundles were made. */
-const BUILT = 'dist/built';
+const TOOLS = '{package.json,package-lock.json,rollup.config.mjs}';
 const LOCK_POLL_MS = 300;
 
-type BundleOptions = RollupOptions & { input: string; output: OutputOptions & { file: string } };
+type Configured = RollupOptions & { input: string; output: OutputOptions };
 
-/** Folder of the bundles, built first when there are none or a source is newer than they are. */
+/** Folder of the bundled programs and pages, built first when there are none or a source is newer than they are. */
 export async function builtBundles(shell: Shell): Promise<string> {
   await alone(shell, async () => {
-    const built = statSync(join(shell.root, BUILT), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    const stale = globSync(`{${SOURCES}}`, { cwd: shell.root }).some(
-      (file) => statSync(join(shell.root, file)).mtimeMs > built,
-    );
-    if (stale) await build(shell);
+    for (const part of ['programs', 'pages'] as const) if (isStale(shell, part)) await build(shell, part);
   });
   return join(shell.root, 'dist');
 }
 
-/** One self-contained file per `main.ts`, in `dist`. */
-export async function buildBundles(shell: Shell): Promise<void> {
-  await alone(shell, () => build(shell));
+/** The pages alone: what services that run from their sources need. */
+export async function builtPages(shell: Shell): Promise<void> {
+  if (!isStale(shell, 'pages')) return;
+  await alone(shell, async () => {
+    if (isStale(shell, 'pages')) await build(shell, 'pages');
+  });
 }
 
-async function build(shell: Shell): Promise<void> {
+/** Programs and pages, also when they are as new as their sources. */
+export async function buildBundles(shell: Shell): Promise<void> {
+  await alone(shell, async () => {
+    for (const part of ['programs', 'pages'] as const) await build(shell, part);
+  });
+}
+
+function isStale(shell: Shell, part: PartName): boolean {
+  const { sources, stamp } = PARTS[part];
+  const built = statSync(join(shell.root, stamp), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return globSync([sources, TOOLS], { cwd: shell.root }).some(
+    (file) => statSync(join(shell.root, file)).mtimeMs > built,
+  );
+}
+
+async function build(shell: Shell, part: PartName): Promise<void> {
   const begun = new Date();
   const { rollup } = await import('rollup');
   const config = (await import(pathToFileURL(join(shell.root, 'rollup.config.mjs')).href)) as {
-    default: BundleOptions[];
+    default: Configured[];
+    pages: Configured[];
   };
   let cache: RollupCache | undefined;
-  for (const options of config.default) {
+  for (const options of part === 'programs' ? config.default : config.pages) {
     say(shell, `touchline: bundling ${relative(shell.root, options.input)} …`);
-    // What the bundles share is read and transformed once.
-    const bundle = await rollup({ ...options, cache: cache ?? false });
-    cache = bundle.cache;
+    // What the programs share is read and transformed once.
+    const bundle = await rollup({ ...options, cache: part === 'programs' ? (cache ?? false) : false });
+    if (bundle.cache) cache = bundle.cache;
     const { output } = await bundle.generate(options.output);
     await bundle.close();
-    // Renamed into place: a running demo that starts a service again never reads half a file.
-    const { file } = options.output;
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(`${file}.new`, output[0].code);
-    renameSync(`${file}.new`, file);
+    const { file, dir } = options.output;
+    if (dir !== undefined) writePage(dir, output);
+    else if (file !== undefined) writeWhole(file, output[0].code);
   }
-  writeFileSync(join(shell.root, BUILT), '');
+  const stamp = join(shell.root, PARTS[part].stamp);
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, '');
   // What changed while it was built may be missing in it.
-  utimesSync(join(shell.root, BUILT), begun, begun);
+  utimesSync(stamp, begun, begun);
+}
+
+/** Renamed into place: a running demo that starts a service again never reads half a file. */
+function writeWhole(file: string, contents: string | Uint8Array): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.new`, contents);
+  renameSync(`${file}.new`, file);
+}
+
+/** A page with its assets, each also compressed: a camera's processor has better things to do while it records. */
+function writePage(dir: string, output: readonly (OutputChunk | OutputAsset)[]): void {
+  const files = output.map((each) => ({
+    name: each.fileName,
+    bytes: Buffer.from(each.type === 'chunk' ? each.code : each.source),
+  }));
+  // The page itself last: once it is there, all it names is.
+  for (const { name, bytes } of files.toSorted(
+    (a, b) => Number(a.name === 'index.html') - Number(b.name === 'index.html'),
+  )) {
+    writeWhole(join(dir, `${name}.br`), brotliCompressSync(bytes));
+    writeWhole(join(dir, `${name}.gz`), gzipSync(bytes, { level: 9 }));
+    writeWhole(join(dir, name), bytes);
+  }
+  const known = new Set(files.flatMap(({ name }) => [name, `${name}.br`, `${name}.gz`]));
+  for (const old of globSync('**/*.*', { cwd: dir })) if (!known.has(old)) rmSync(join(dir, old));
 }
 
 /**

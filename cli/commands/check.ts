@@ -7,6 +7,7 @@ import { type Shell, say } from '../shell.ts';
 const CHECKS = [
   { name: 'biome', args: ['check', '--error-on-warnings', '.'] },
   { name: 'tsc', args: ['-p', '.'] },
+  { name: 'tsc', args: ['-p', 'ui'] },
   { name: 'knip', args: [] },
 ] as const;
 
@@ -19,7 +20,7 @@ export function checkCommand(shell: Shell): Command {
     .action(async () => {
       const failed: string[] = [];
       for (const { name, args } of CHECKS) {
-        say(shell, `touchline: ${name} …`);
+        say(shell, `touchline: ${[name, ...args].join(' ')} …`);
         const child = spawn(join(shell.root, 'node_modules/.bin', name), args, {
           cwd: shell.root,
           env: { ...shell.env },

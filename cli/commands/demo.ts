@@ -2,7 +2,7 @@ import { existsSync, globSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { TouchlineError } from '#contracts/errors.ts';
-import { builtBundles } from '../bundles.ts';
+import { builtBundles, builtPages } from '../bundles.ts';
 import { notices, showLive } from '../demo/live.ts';
 import { type DemoResult, recordOnce } from '../demo/once.ts';
 import { type DemoPlace, makePlace } from '../demo/place.ts';
@@ -55,6 +55,7 @@ async function demo(shell: Shell, options: Options): Promise<void> {
     await ensurePrograms(shell, NEEDS.demo);
     const sources = await readSources(options.source, shell.cwd, interrupt.signal);
     const bundles = options.bundles ? await builtBundles(shell) : undefined;
+    if (bundles === undefined) await builtPages(shell);
     const out = options.out === undefined ? undefined : resolve(shell.cwd, options.out);
     const place = await makePlace({ out, sources });
     const interactive = !options.once && shell.stdout.isTTY === true;

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { NodeConfig } from '#contracts/node-config.ts';
 import { ServerConfig } from '#contracts/server-config.ts';
 import { startService } from '#runtime/service-main.ts';
+import { builtPages } from '../bundles.ts';
 import type { Shell } from '../shell.ts';
 
 interface Options {
@@ -20,6 +21,7 @@ export function nodeCommand(shell: Shell): Command {
     )
     .addHelpText('after', '\nExample:\n  ./touchline node --config node.yml')
     .action(async (options: Options) => {
+      await builtPages(shell);
       // Only what is run is loaded: the other commands start without the services.
       const { createNode } = await import('../node-process.ts');
       await startService({ name: 'node', env: shell.env, schema: NodeConfig, create: createNode }, options);
@@ -34,6 +36,7 @@ export function serverCommand(shell: Shell): Command {
         'database.url names one.',
     )
     .action(async (options: Options) => {
+      await builtPages(shell);
       const { createCentral } = await import('../central-process.ts');
       await startService(
         { name: 'server', env: shell.env, schema: ServerConfig, create: createCentral },

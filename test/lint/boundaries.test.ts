@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { checkFile, LAYERS } from './rules.ts';
 
 t.test('the tree keeps the rules of docs/architecture.md', (t: Test) => {
-  const files = globSync(`{${LAYERS.join(',')}}/**/*.{ts,mjs}`).sort();
+  const files = globSync(`{${LAYERS.join(',')}}/**/*.{ts,tsx,mjs}`).sort();
   t.ok(files.length > 30, 'the tree was found');
   const violations = files.flatMap((file) => checkFile(file, readFileSync(file, 'utf8')));
   t.same(

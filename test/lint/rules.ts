@@ -91,7 +91,7 @@ function checkImport(path: string, layer: string, specifier: string, add: Add): 
   if (specifier.startsWith('.')) {
     const target = posix.normalize(posix.join(posix.dirname(path), specifier));
     if (unitOf(target) !== unitOf(path) && !mayReach(path, target)) add('unit-boundary', specifier);
-    if (!/\.(ts|mjs|json)$/.test(specifier)) add('extension', specifier);
+    if (!/\.(tsx?|mjs|json)$/.test(specifier)) add('extension', specifier);
     return;
   }
   if (specifier.startsWith('#')) {

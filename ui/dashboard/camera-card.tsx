@@ -1,0 +1,110 @@
+import type { RigView } from '#contracts/http-node.ts';
+import type { NodeStatus } from '#contracts/states.ts';
+import { Facts } from '../components/facts.tsx';
+import type { Tone } from '../components/notice.tsx';
+import { Pill } from '../components/pill.tsx';
+import { ProgressBar } from '../components/progress-bar.tsx';
+import { bytesText, clockTime, figure, minutesText, UNKNOWN } from '../live/format.ts';
+import type { RigProblem } from './rig-summary.ts';
+
+type RigNode = RigView['nodes'][number];
+
+const WORDS: Record<NonNullable<NodeStatus['recorder']>['state'], readonly [Tone, string]> = {
+  idle: ['calm', 'Ready'],
+  armed: ['calm', 'Armed'],
+  preparing: ['recording', 'Starting'],
+  recording: ['recording', 'Recording'],
+  finalizing: ['calm', 'Finishing'],
+  error: ['fault', 'Error'],
+};
+
+/** One camera: what it does, and the figures behind it. */
+export function CameraCard({ node, problems }: { node: RigNode; problems: readonly RigProblem[] }) {
+  const { camera_id, available, status } = node;
+  const own = problems.filter(({ camera }) => camera === camera_id);
+  const [tone, word] = stateOf(node, own);
+  const recorder = available ? status?.recorder : undefined;
+  return (
+    <article class="panel card" aria-label={camera_id} data-testid={`card-${camera_id}`}>
+      <div class="heading">
+        <h3>
+          {camera_id} <span class="soft">{status?.position ?? node.position ?? ''}</span>
+        </h3>
+        <Pill tone={tone} text={word} />
+      </div>
+      {own.map(({ text, tone: weight }) => (
+        <p key={text} class="card-problem" data-tone={weight}>
+          {text}
+        </p>
+      ))}
+      {recorder && status ? <Facts facts={factsOf(status, recorder)} /> : null}
+      {available && status ? <Offload items={status.offload} /> : null}
+    </article>
+  );
+}
+
+function stateOf({ available, status }: RigNode, problems: readonly RigProblem[]): readonly [Tone, string] {
+  if (!available || !status) return ['fault', status ? 'Gone' : 'Not seen'];
+  if (!status.recorder) return ['fault', 'Recorder silent'];
+  const [tone, word] = WORDS[status.recorder.state];
+  if (status.recorder.state === 'idle' && problems.some((problem) => problem.tone === 'fault'))
+    return ['fault', 'Not ready'];
+  return tone === 'calm' && problems.length > 0 ? ['warning', word] : [tone, word];
+}
+
+function factsOf({ sync }: NodeStatus, { recording, camera, disk }: NonNullable<NodeStatus['recorder']>) {
+  const clock = sync?.clock;
+  const offset =
+    clock?.offset_ms === null || clock?.offset_ms === undefined
+      ? 'not measured'
+      : `${clock.offset_ms.toFixed(2)} ± ${clock.bound_ms === null ? '?' : clock.bound_ms.toFixed(2)} ms`;
+  const facts: (readonly [string, string])[] = [];
+  if (recording)
+    facts.push(
+      [
+        'Recorded',
+        `${clockTime(recording.duration_sec)}${recording.part > 1 ? ` · part ${recording.part}` : ''}`,
+      ],
+      ['Frames', `${recording.frames}`],
+      ['Lost frames', `${recording.dropped_frames}`],
+      ['Frames a second', figure(recording.fps, 1)],
+      ['Bit rate', figure(recording.bitrate_mbps, 1, 'Mbit/s')],
+    );
+  facts.push(
+    ['Picture', camera.present ? `${camera.width}×${camera.height}, ${camera.fps} fps` : UNKNOWN],
+    ['Codec', camera.present ? camera.codec.toUpperCase() : UNKNOWN],
+    ['Free', `${bytesText(disk.free_bytes)} · ${minutesText(disk.minutes_left)}`],
+    ['Clock offset', offset],
+  );
+  return facts;
+}
+
+/** What is being brought home; nothing when all is. */
+function Offload({ items }: { items: NodeStatus['offload'] }) {
+  const open = items.filter(({ state }) => state !== 'offloaded');
+  if (open.length === 0) return null;
+  return (
+    <ul class="offload">
+      {open.map(({ session_uid, session_id, part, state, sent_bytes, size_bytes, error }) => (
+        <li key={`${session_uid} ${part}`}>
+          <span class="small">
+            {state === 'failed'
+              ? 'Not brought home'
+              : state === 'waiting'
+                ? 'Waits to be brought home'
+                : 'Coming home'}
+            : {session_id}
+            {part > 1 ? `, part ${part}` : ''}
+            {error ? ` (${error.message})` : ''}
+          </span>
+          {state === 'failed' ? null : (
+            <ProgressBar
+              value={size_bytes > 0 ? sent_bytes / size_bytes : 0}
+              label={`${session_id} brought home`}
+            />
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}

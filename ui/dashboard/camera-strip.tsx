@@ -1,0 +1,132 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { RigView } from '#contracts/http-node.ts';
+import { Dialog } from '../components/dialog.tsx';
+import { usePreview } from './preview.ts';
+
+type RigNode = RigView['nodes'][number];
+
+const ORDER = ['left', 'center', 'right'];
+/** Pictures of an idle rig are for aiming; while it records they cost what the recording may need. */
+const IDLE_EVERY_MS = 2000;
+const RECORDING_EVERY_MS = 5000;
+
+/** The three views side by side, as on the mast. */
+export function CameraStrip({ nodes, recording }: { nodes: readonly RigNode[]; recording: boolean }) {
+  const [guides, setGuides] = useState(true);
+  const [enlarged, setEnlarged] = useState<string>();
+  const ordered = nodes.toSorted((a, b) => place(a) - place(b));
+  const large = ordered.find(({ camera_id }) => camera_id === enlarged);
+  return (
+    <section aria-labelledby="views">
+      <div class="heading">
+        <h2 id="views">What they see</h2>
+        <button type="button" class="button" aria-pressed={guides} onClick={() => setGuides(!guides)}>
+          Guides
+        </button>
+      </div>
+      <div class="strip">
+        {ordered.map((node) => (
+          <button
+            key={node.camera_id}
+            type="button"
+            class="view"
+            onClick={() => setEnlarged(node.camera_id)}
+            aria-label={`Enlarge ${node.camera_id}`}
+          >
+            <Picture
+              node={node}
+              width={480}
+              everyMs={recording ? RECORDING_EVERY_MS : IDLE_EVERY_MS}
+              guides={guides}
+            />
+            <span class="view-name">{node.camera_id}</span>
+          </button>
+        ))}
+      </div>
+      {guides ? (
+        <p class="soft small">
+          Level: the far touchline lies along the line across. Coverage: what is shaded should be in the
+          neighbour's picture too.
+        </p>
+      ) : null}
+      {large ? (
+        <Dialog title={large.camera_id} onClose={() => setEnlarged(undefined)}>
+          <Picture
+            node={large}
+            width={1280}
+            everyMs={recording ? RECORDING_EVERY_MS : 1000}
+            guides={guides}
+          />
+        </Dialog>
+      ) : null}
+    </section>
+  );
+}
+
+function Picture({
+  node,
+  width,
+  everyMs,
+  guides,
+}: {
+  node: RigNode;
+  width: number;
+  everyMs: number;
+  guides: boolean;
+}) {
+  const frame = useRef<HTMLDivElement>(null);
+  const visible = useVisible(frame);
+  const preview = usePreview(node.camera_id, width, everyMs, visible && node.available);
+  const position = node.status?.position ?? node.position;
+  return (
+    <div class="picture" ref={frame}>
+      {preview.url === undefined ? (
+        <span class="picture-words">
+          {!node.available ? 'Not reachable' : (preview.problem?.message ?? 'Waiting for a picture')}
+        </span>
+      ) : (
+        <img src={preview.url} alt={`What ${node.camera_id} sees`} data-old={preview.problem !== undefined} />
+      )}
+      {guides ? <Guides overlapLeft={position !== 'left'} overlapRight={position !== 'right'} /> : null}
+      {preview.url !== undefined && preview.problem ? (
+        <span class="picture-words">Picture is old: {preview.problem.message}</span>
+      ) : null}
+    </div>
+  );
+}
+
+/** Thirds and the middle for levelling, and at the sides what neighbours should share: 12 of about 62 degrees. */
+function Guides({ overlapLeft, overlapRight }: { overlapLeft: boolean; overlapRight: boolean }) {
+  return (
+    <svg class="guides" viewBox="0 0 160 90" preserveAspectRatio="none" aria-hidden="true">
+      {overlapLeft ? <rect x="0" y="0" width="31" height="90" /> : null}
+      {overlapRight ? <rect x="129" y="0" width="31" height="90" /> : null}
+      <path d="M0 30H160M80 0V90" />
+    </svg>
+  );
+}
+
+function useVisible(element: { current: HTMLElement | null }): boolean {
+  const [visible, setVisible] = useState(false);
+  useEffect(() => {
+    const { current } = element;
+    if (!current) return undefined;
+    let inside = false;
+    const tell = (): void => setVisible(inside && document.visibilityState === 'visible');
+    const observer = new IntersectionObserver(([entry]) => {
+      inside = entry?.isIntersecting ?? false;
+      tell();
+    });
+    observer.observe(current);
+    document.addEventListener('visibilitychange', tell);
+    return () => {
+      observer.disconnect();
+      document.removeEventListener('visibilitychange', tell);
+    };
+  }, [element]);
+  return visible;
+}
+
+function place(node: RigNode): number {
+  return ORDER.indexOf(node.status?.position ?? node.position ?? 'center');
+}

@@ -1,0 +1,80 @@
+import { useRef, useState } from 'preact/hooks';
+import type { RigView } from '#contracts/http-node.ts';
+import { commonRoutes, nodeRoutes } from '#contracts/routes.ts';
+import { LostBanner, TopBar } from '../components/top-bar.tsx';
+import { useEvents } from '../live/events.ts';
+import { CameraCard } from './camera-card.tsx';
+import { CameraStrip } from './camera-strip.tsx';
+import { type Happening, Happenings, toHappening } from './happenings.tsx';
+import { Hero } from './hero.tsx';
+import { PinGate } from './pin-gate.tsx';
+import { Recordings } from './recordings.tsx';
+import { summarize } from './rig-summary.ts';
+import { StartStop } from './start-stop.tsx';
+
+/** Something that happened stays on the page until newer things push it off. */
+const HAPPENINGS_SHOWN = 6;
+
+export function Dashboard() {
+  return <PinGate>{(operator) => <Rig operator={operator} />}</PinGate>;
+}
+
+function Rig({ operator }: { operator: boolean }) {
+  const [rig, setRig] = useState<{ view: RigView; heardMs: number }>();
+  const [happenings, setHappenings] = useState<Happening[]>([]);
+  const counter = useRef(0);
+  const connection = useEvents(nodeRoutes.events, {
+    rig: (data) => setRig({ view: data as RigView, heardMs: performance.now() }),
+    event: (data) => {
+      const happening = toHappening(data, ++counter.current);
+      if (happening) setHappenings((all) => [happening, ...all].slice(0, HAPPENINGS_SHOWN));
+    },
+  });
+  const view = rig?.view;
+  const summary = summarize(view);
+  const stale = connection.state !== 'live';
+
+  return (
+    <>
+      <LostBanner connection={connection} what="the camera" />
+      <TopBar title={view ? `Rig ${view.rig}` : 'Touchline'} home="/" connection={connection} />
+      <main class="dashboard" data-stale={stale} data-phase={summary.phase}>
+        <h1 class="visually-hidden">Match recorder</h1>
+        <Hero summary={summary} heardMs={rig?.heardMs ?? 0} stale={stale} />
+        <StartStop summary={summary} disabled={stale || !operator} operator={operator} />
+        {view ? (
+          <>
+            <CameraStrip nodes={view.nodes} recording={summary.phase === 'recording'} />
+            <Happenings happenings={happenings} />
+            <section aria-labelledby="cameras">
+              <h2 id="cameras">Cameras</h2>
+              <div class="cards">
+                {view.nodes.map((node) => (
+                  <CameraCard key={node.camera_id} node={node} problems={summary.problems} />
+                ))}
+              </div>
+            </section>
+            <Recordings nodes={view.nodes} phase={summary.phase} />
+            <Footer view={view} />
+          </>
+        ) : (
+          <p class="soft waiting">
+            The page is there; the rig has not spoken yet. A camera takes some seconds to start.
+          </p>
+        )}
+      </main>
+    </>
+  );
+}
+
+function Footer({ view }: { view: RigView }) {
+  const versions = [...new Set(view.nodes.flatMap(({ status }) => status?.software_version ?? []))];
+  return (
+    <footer class="soft">
+      <p>
+        Touchline {versions.join(' and ')} · any camera of the rig serves this page ·{' '}
+        <a href={commonRoutes.openapi}>interface for programs</a>
+      </p>
+    </footer>
+  );
+}

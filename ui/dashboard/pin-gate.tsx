@@ -1,0 +1,116 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { nodeRoutes } from '#contracts/routes.ts';
+import { ProblemNotice } from '../components/notice.tsx';
+import { Mark } from '../components/top-bar.tsx';
+import { getJson, type Problem, postJson, problemIn } from '../live/http.ts';
+
+/** What this browser may do at this node; `role` is null before the PIN. */
+interface Session {
+  readonly role: 'viewer' | 'operator' | null;
+}
+
+const LIGHT_EVERY_MS = 2000;
+const RETRY_MS = 2000;
+const LIGHT_WORDS: Record<string, string> = {
+  recording: 'Recording',
+  ok: 'Ready',
+  warning: 'Needs attention',
+  fault: 'Fault',
+};
+
+/** Asks for the rig's PIN where the node wants one; shows the traffic light until then. */
+export function PinGate({ children }: { children: (operator: boolean) => ComponentChildren }) {
+  const [session, setSession] = useState<Session>();
+  const [problem, setProblem] = useState<Problem>();
+
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ask = (): void => {
+      getJson<Session>(nodeRoutes.session).then(setSession, (error: unknown) => {
+        setProblem(problemIn(error));
+        timer = setTimeout(ask, RETRY_MS);
+      });
+    };
+    ask();
+    return () => clearTimeout(timer);
+  }, []);
+
+  if (session?.role) return children(session.role === 'operator');
+  return (
+    <main class="gate">
+      <Mark />
+      <h1>Touchline</h1>
+      {session ? (
+        <>
+          <Light />
+          <PinForm onOpened={setSession} />
+        </>
+      ) : problem ? (
+        <ProblemNotice problem={problem} what="The camera does not answer" />
+      ) : (
+        <p class="soft">Connecting …</p>
+      )}
+    </main>
+  );
+}
+
+/** All that the rig's network sees without a session. */
+function Light() {
+  const [light, setLight] = useState<string>();
+  useEffect(() => {
+    const read = (): void => {
+      getJson<{ light: string }>(nodeRoutes.light).then(
+        (answer) => setLight(answer.light),
+        () => setLight(undefined),
+      );
+    };
+    read();
+    const timer = setInterval(read, LIGHT_EVERY_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <p class="light" data-light={light ?? 'unknown'}>
+      <span class="lamp" aria-hidden="true" />
+      {light === undefined ? 'Not known' : (LIGHT_WORDS[light] ?? light)}
+    </p>
+  );
+}
+
+function PinForm({ onOpened }: { onOpened: (session: Session) => void }) {
+  const [pin, setPin] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<Problem>();
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      onOpened(await postJson<Session>(nodeRoutes.session, { pin }));
+    } catch (error) {
+      setProblem(problemIn(error));
+      setPin('');
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <form onSubmit={(event) => void submit(event)}>
+      <label class="field">
+        PIN of the rig, eight digits
+        <input
+          value={pin}
+          inputmode="numeric"
+          pattern="[0-9]{8}"
+          maxLength={8}
+          autocomplete="current-password"
+          required
+          onInput={(event) => setPin(event.currentTarget.value)}
+        />
+      </label>
+      {problem ? <ProblemNotice problem={problem} what="Not opened" /> : null}
+      <button type="submit" class="button big" data-kind="start" disabled={busy}>
+        Open
+      </button>
+    </form>
+  );
+}

@@ -1,0 +1,125 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { RecordingList, RigView } from '#contracts/http-node.ts';
+import { nodeRoutes } from '#contracts/routes.ts';
+import { Dialog } from '../components/dialog.tsx';
+import { Empty } from '../components/notice.tsx';
+import { Pill } from '../components/pill.tsx';
+import { bytesText, clockTime, dateText } from '../live/format.ts';
+import { getJson, type Problem, path, problemIn } from '../live/http.ts';
+import { HlsVideo } from './hls-video.tsx';
+import { type RecordedSession, sessionsOf } from './recorded-sessions.ts';
+import type { RigSummary } from './rig-summary.ts';
+
+type RigNode = RigView['nodes'][number];
+
+/** Recordings on the cameras, by session; read again whenever the rig's phase or what is brought home changes. */
+export function Recordings({ nodes, phase }: { nodes: readonly RigNode[]; phase: RigSummary['phase'] }) {
+  const [lists, setLists] = useState<{ sessions: RecordedSession[]; problems: [string, Problem][] }>();
+  const [watched, setWatched] = useState<{ title: string; address: string }>();
+  const cameras = nodes.filter(({ available }) => available).map(({ camera_id }) => camera_id as string);
+  const home = nodes
+    .flatMap(({ status }) => status?.offload ?? [])
+    .filter(({ state }) => state === 'offloaded').length;
+  const occasion = `${cameras.join(' ')} ${phase} ${home}`;
+
+  useEffect(() => {
+    const control = new AbortController();
+    void readAll(cameras, control.signal).then((read) => {
+      if (!control.signal.aborted) setLists(read);
+    });
+    return () => control.abort();
+  }, [occasion]);
+
+  return (
+    <section aria-labelledby="recordings">
+      <h2 id="recordings">Recordings on the cameras</h2>
+      {(lists?.problems ?? []).map(([camera, problem]) => (
+        <p key={camera} class="card-problem" data-tone="warning">
+          <strong>{camera}</strong> does not tell what it has: {problem.message}
+        </p>
+      ))}
+      {lists === undefined ? (
+        <p class="soft">Reading …</p>
+      ) : lists.sessions.length === 0 ? (
+        <Empty title="No recordings yet">
+          <p class="soft">
+            What you record appears here, can be watched here, and goes home to the central server by itself.
+          </p>
+        </Empty>
+      ) : (
+        <ul class="recordings">
+          {lists.sessions.map((session) => (
+            <li key={session.uid} class="panel recorded">
+              <div class="heading">
+                <h3>{session.name}</h3>
+                <Pill
+                  tone={session.offloaded ? 'calm' : 'warning'}
+                  text={session.offloaded ? 'Home' : 'Only on the cameras'}
+                />
+              </div>
+              <p class="soft small">
+                {dateText(session.startedAt)} · {clockTime(session.durationSec)} ·{' '}
+                {bytesText(session.sizeBytes)}
+              </p>
+              <div class="plays">
+                {session.files.map(({ camera, part, playlist }) => (
+                  <button
+                    key={`${camera} ${part}`}
+                    type="button"
+                    class="button"
+                    disabled={playlist === null}
+                    onClick={() =>
+                      playlist !== null &&
+                      setWatched({
+                        title: `${session.name} · ${camera}`,
+                        address: throughNode(camera, playlist),
+                      })
+                    }
+                  >
+                    ▶ {camera}
+                    {part > 1 ? ` part ${part}` : ''}
+                  </button>
+                ))}
+              </div>
+            </li>
+          ))}
+        </ul>
+      )}
+      {watched ? (
+        <Dialog title={watched.title} onClose={() => setWatched(undefined)}>
+          <HlsVideo address={watched.address} />
+        </Dialog>
+      ) : null}
+    </section>
+  );
+}
+
+/** The list of each camera, through the node that serves this page. */
+async function readAll(
+  cameras: readonly string[],
+  signal: AbortSignal,
+): Promise<{ sessions: RecordedSession[]; problems: [string, Problem][] }> {
+  const problems: [string, Problem][] = [];
+  const lists = await Promise.all(
+    cameras.map(async (camera) => {
+      try {
+        return await getJson<RecordingList>(
+          `${path(nodeRoutes.camera, { camera_id: camera })}/recordings`,
+          signal,
+        );
+      } catch (error) {
+        problems.push([camera, problemIn(error)]);
+        return undefined;
+      }
+    }),
+  );
+  return { sessions: sessionsOf(lists.flatMap((list) => list?.recordings ?? [])), problems };
+}
+
+/** `/api/v1/recordings/…` of a camera, as this node hands it on. */
+function throughNode(camera: string, playlist: string): string {
+  const rest = playlist.startsWith(nodeRoutes.recordings)
+    ? playlist.slice(nodeRoutes.recordings.length)
+    : `/${playlist}`;
+  return `${path(nodeRoutes.camera, { camera_id: camera })}/recordings${rest}`;
+}

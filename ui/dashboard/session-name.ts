@@ -1,0 +1,17 @@
+/** Longest `SessionId`. */
+const LENGTH_MAX = 64;
+
+/**
+ * What people call a match, as a `SessionId`: `Grün-Weiß : Füchse` → `Grun-Weiss_Fuchse`. Undefined when nothing of it can
+ * stand in a file name; the rig then makes a name of the time.
+ */
+export function sessionName(text: string): string | undefined {
+  const name = text
+    .normalize('NFKD')
+    .replace(/\p{Mark}+/gu, '')
+    .replace(/ß/g, 'ss')
+    .replace(/[^A-Za-z0-9_-]+/g, '_')
+    .replace(/^[_-]+|_+$/g, '')
+    .slice(0, LENGTH_MAX);
+  return name === '' ? undefined : name;
+}

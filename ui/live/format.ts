@@ -1,0 +1,48 @@
+/** Numbers and times as people read them. Unknown is `—`, never zero. */
+
+export const UNKNOWN = '—';
+
+/** `7` → `0:07`, `3671` → `1:01:11`; whole seconds. */
+export function clockTime(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return UNKNOWN;
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** `95` → `1 h 35 min`; beyond two days in days. */
+export function minutesText(minutes: number | null | undefined): string {
+  if (minutes === null || minutes === undefined || !Number.isFinite(minutes)) return UNKNOWN;
+  const whole = Math.max(0, Math.floor(minutes));
+  if (whole < 60) return `${whole} min`;
+  if (whole < 48 * 60) return `${Math.floor(whole / 60)} h ${whole % 60} min`;
+  return `${Math.floor(whole / 1440)} days`;
+}
+
+/** Bytes with a decimal unit, as disks are sold. */
+export function bytesText(bytes: number | null | undefined): string {
+  if (bytes === null || bytes === undefined) return UNKNOWN;
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, bytes > 0 ? Math.floor(Math.log10(bytes) / 3) : 0);
+  const value = bytes / 1000 ** power;
+  return `${value >= 100 || power === 0 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
+}
+
+/** A number with so many digits behind the point. */
+export function figure(value: number | null | undefined, digits = 0, unit = ''): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
+  return unit === '' ? value.toFixed(digits) : `${value.toFixed(digits)} ${unit}`;
+}
+
+/** Wire time in this browser's zone and language. */
+export function dateText(wireTime: string | null | undefined): string {
+  if (!wireTime) return UNKNOWN;
+  return new Date(wireTime).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+}
+
+/** `1 camera`, `3 cameras`. */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { WireError } from './errors.ts';
 import { CameraId, Part, SessionId, SessionUid, Sha256 } from './ids.ts';
+import { PanoramaResult, PanoramaSettings } from './panorama.ts';
 import { WireTime } from './time.ts';
 
 /** HTTP of the central server: the bodies of the routes in `routes.ts`. */
@@ -63,41 +64,59 @@ export type CentralHealth = z.infer<typeof CentralHealth>;
 export const JobState = z.enum(['queued', 'running', 'done', 'failed', 'cancelled']);
 export type JobState = z.infer<typeof JobState>;
 
-export const PanoramaResult = z.object({
-  file: z.string().describe('Absolute path on the server'),
+/** What every job has, whatever it makes. */
+const jobShape = {
+  job_id: z.string(),
+  session_uid: SessionUid,
+  subject: z.string().describe('What of the session: nothing, or `CAM_L/1` (camera and part), or `panorama`'),
+  state: JobState,
+  progress: z.number().min(0).max(1),
+  speed: z.number().nullable().describe('Times real time'),
+  remaining_sec: z.number().nullable(),
+  attempt: z.int().min(0),
+  created_at: WireTime,
+  started_at: WireTime.nullable(),
+  finished_at: WireTime.nullable(),
+  error: WireError.nullable(),
+  log: z.array(z.string()).describe('Last lines: 200 when the one job is asked for, else 5'),
+} as const;
+
+export const PanoramaJob = z.object({
+  kind: z.literal('panorama'),
+  ...jobShape,
+  settings: PanoramaSettings,
+  result: PanoramaResult.nullable(),
+});
+export type PanoramaJob = z.infer<typeof PanoramaJob>;
+
+/** A proxy has no choices: every browser has to play it. */
+export const ProxySettings = z.object({});
+export const ProxyResult = z.object({
+  file: z.string().nullable().describe('Absolute path on the server; null when only the thumbnail was made'),
+  thumbnail: z.string().describe('Absolute path on the server'),
+  copied: z.boolean().describe('The original pictures, not encoded again'),
   width: z.int(),
   height: z.int(),
+  frames: z.int().describe('As many as the original has'),
   duration_sec: z.number(),
-  frames: z.int(),
-  calibrated: z.boolean().describe('False: the views are laid side by side, not matched to each other'),
-  layout: z.string(),
-  cameras: z.array(CameraId),
-  from: WireTime.describe('Start of the common span, master time'),
-  to: WireTime,
-  uncovered_sec: z.number().describe('Recorded time outside the span that was used'),
-  notes: z.array(z.string()),
+  fps: z.number(),
 });
-export type PanoramaResult = z.infer<typeof PanoramaResult>;
+export type ProxyResult = z.infer<typeof ProxyResult>;
+export const ProxyJob = z.object({
+  kind: z.literal('proxy'),
+  ...jobShape,
+  settings: ProxySettings,
+  result: ProxyResult.nullable(),
+});
+export type ProxyJob = z.infer<typeof ProxyJob>;
 
-export const Job = z
-  .object({
-    job_id: z.string(),
-    kind: z.enum(['panorama']),
-    session_uid: SessionUid,
-    state: JobState,
-    progress: z.number().min(0).max(1),
-    speed: z.number().nullable().describe('Times real time'),
-    remaining_sec: z.number().nullable(),
-    attempt: z.int().min(0),
-    created_at: WireTime,
-    started_at: WireTime.nullable(),
-    finished_at: WireTime.nullable(),
-    result: PanoramaResult.nullable(),
-    error: WireError.nullable(),
-    log: z.array(z.string()).describe('Last lines'),
-  })
-  .describe('A job and how far it is');
+export const Job = z.discriminatedUnion('kind', [PanoramaJob, ProxyJob]).describe('A job and how far it is');
 export type Job = z.infer<typeof Job>;
+
+/** Repeats a job: as it was, or with other settings. */
+export const JobRepeat = z
+  .object({ settings: z.record(z.string(), z.unknown()).optional().describe('Those of its kind') })
+  .default({});
 
 export const CentralRecording = z.object({
   recording_id: z.string(),

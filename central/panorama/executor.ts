@@ -1,16 +1,16 @@
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
-import type { PanoramaResult } from '#contracts/http-central.ts';
+
 import { centralLayout } from '#contracts/layout.ts';
+import type { PanoramaResult } from '#contracts/panorama.ts';
 import type { ServerConfig } from '#contracts/server-config.ts';
 import { toWireTime } from '#contracts/time.ts';
 import { stitchArguments } from '#domain/panorama/ffmpeg-arguments.ts';
 import { progressReader } from '#domain/panorama/progress.ts';
 import type { BlobStore } from '#ports/blobs/blobs.ts';
 import type { Executor, JobContext } from '#ports/jobs/jobs.ts';
+import { runFfmpeg } from '#ports/program/ffmpeg.ts';
 import { type PanoramaPlan, planPanorama, type Source } from './plan.ts';
-import { runFfmpeg } from './run-ffmpeg.ts';
 
 export interface PanoramaParts {
   readonly store: BlobStore;
@@ -39,10 +39,8 @@ export function panoramaExecutor(parts: PanoramaParts): Executor<'panorama'> {
     for (const note of plan.notes) context.log(note);
     await assertSpace(parts);
 
-    const folder = scratchOf(store, job);
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
-    try {
+    {
+      const folder = context.scratch;
       const output = join(folder, 'panorama.mp4');
       await stitch(parts, plan, output, context);
       const made = await parts.probe(output);
@@ -55,15 +53,8 @@ export function panoramaExecutor(parts: PanoramaParts): Executor<'panorama'> {
         durationSec: made.durationSec,
         frames: made.frames ?? plan.frames,
       });
-    } finally {
-      await rm(folder, { recursive: true, force: true });
     }
   };
-}
-
-/** Where a job writes until its result is whole. */
-export function scratchOf(store: BlobStore, job: { readonly job_id: string }): string {
-  return join(store.scratch, job.job_id);
 }
 
 async function stitch(

@@ -1,4 +1,5 @@
-import type { JobQueue } from '#ports/jobs/jobs.ts';
+import { PanoramaSettings } from '#contracts/panorama.ts';
+import type { JobQueue, JobRequest } from '#ports/jobs/jobs.ts';
 import type { Logger } from '#runtime/logger.ts';
 import type { Catalog } from '../ingest/catalog.ts';
 
@@ -8,6 +9,13 @@ export interface OnComplete {
   /** Complete sessions that never had a job get one. */
   catchUp(): Promise<void>;
 }
+
+const panoramaOf = (sessionUid: string): JobRequest => ({
+  kind: 'panorama',
+  session_uid: sessionUid,
+  subject: '',
+  settings: PanoramaSettings.parse({}),
+});
 
 /** Asks for the panorama when all cameras of a session are there, and again when something new arrives. */
 export function panoramaOnComplete(parts: {
@@ -22,7 +30,7 @@ export function panoramaOnComplete(parts: {
       if (!enabled) return;
       try {
         if (!(await catalog.session(sessionUid)).complete) return;
-        const job = await jobs.enqueue('panorama', sessionUid, 'join');
+        const job = await jobs.enqueue(panoramaOf(sessionUid), 'join');
         log.info({ session: sessionUid, job: job.job_id }, 'the session is complete: its panorama is queued');
       } catch (error) {
         log.error({ err: error, session: sessionUid }, 'the panorama could not be queued');
@@ -31,8 +39,10 @@ export function panoramaOnComplete(parts: {
     async catchUp() {
       if (!enabled) return;
       for (const session of await catalog.sessions()) {
-        if (!session.complete || (await jobs.list(session.session_uid)).length > 0) continue;
-        await jobs.enqueue('panorama', session.session_uid, 'join');
+        if (!session.complete) continue;
+        const known = await jobs.list({ sessionUid: session.session_uid });
+        if (known.some((job) => job.kind === 'panorama')) continue;
+        await jobs.enqueue(panoramaOf(session.session_uid), 'join');
       }
     },
   };

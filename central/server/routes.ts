@@ -1,8 +1,18 @@
 import { z } from 'zod';
-import { CentralHealth, CentralSession, Job, JobList, SessionList } from '#contracts/http-central.ts';
+import { parseOrThrow } from '#contracts/errors.ts';
+import {
+  CentralHealth,
+  CentralSession,
+  Job,
+  JobList,
+  JobRepeat,
+  ProxySettings,
+  SessionList,
+} from '#contracts/http-central.ts';
 import { SessionUid } from '#contracts/ids.ts';
+import { PanoramaSettings } from '#contracts/panorama.ts';
 import { centralRoutes } from '#contracts/routes.ts';
-import type { JobQueue } from '#ports/jobs/jobs.ts';
+import type { JobQueue, JobRequest } from '#ports/jobs/jobs.ts';
 import type { HttpApp } from '#runtime/http-app.ts';
 import type { Catalog } from '../ingest/catalog.ts';
 
@@ -40,7 +50,7 @@ export function serverRoutes(app: HttpApp, { catalog, jobs, health }: ServerRout
     { schema: { summary: 'One session', params: BySession, response: { 200: CentralSession } } },
     async (request) => {
       const session = await catalog.session(request.params.session_uid);
-      return { ...session, jobs: await jobs.list(session.session_uid) };
+      return { ...session, jobs: await jobs.list({ sessionUid: session.session_uid }) };
     },
   );
   app.post(
@@ -50,12 +60,23 @@ export function serverRoutes(app: HttpApp, { catalog, jobs, health }: ServerRout
         summary: 'Make the panorama of a session',
         description: 'Also of an incomplete one, from the cameras that are there.',
         params: BySession,
+        body: PanoramaSettings.nullish(),
         response: { 202: Job },
       },
     },
     async (request, reply) => {
       const session = await catalog.session(request.params.session_uid);
-      return reply.code(202).send(await jobs.enqueue('panorama', session.session_uid, 'refuse'));
+      return reply.code(202).send(
+        await jobs.enqueue(
+          {
+            kind: 'panorama',
+            session_uid: session.session_uid,
+            subject: '',
+            settings: request.body ?? PanoramaSettings.parse({}),
+          },
+          'refuse',
+        ),
+      );
     },
   );
   app.get(
@@ -80,4 +101,31 @@ export function serverRoutes(app: HttpApp, { catalog, jobs, health }: ServerRout
     },
     async (request, reply) => reply.code(202).send(await jobs.cancel(request.params.job_id)),
   );
+  app.post(
+    centralRoutes.jobRepeat,
+    {
+      schema: {
+        summary: 'Repeat a job that has ended',
+        description: 'With the same settings it goes on from what a failed or cancelled one has kept.',
+        params: ByJob,
+        body: JobRepeat.nullish(),
+        response: { 202: Job },
+      },
+    },
+    async (request, reply) => {
+      const job = await jobs.get(request.params.job_id);
+      return reply.code(202).send(await jobs.enqueue(again(job, request.body?.settings), 'refuse'));
+    },
+  );
+}
+
+/** The request for the same job, as it was or with other settings. Throws `invalid_field`. */
+function again(job: Job, settings: unknown = job.settings): JobRequest {
+  const { session_uid, subject } = job;
+  if (job.kind === 'panorama') {
+    const read = parseOrThrow(PanoramaSettings, settings, 'invalid_field', 'settings');
+    return { kind: job.kind, session_uid, subject, settings: read };
+  }
+  const read = parseOrThrow(ProxySettings, settings, 'invalid_field', 'settings');
+  return { kind: job.kind, session_uid, subject, settings: read };
 }

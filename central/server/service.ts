@@ -40,7 +40,7 @@ export function createServer({ config, log, version }: ServerParts): Server {
   const database = centralDatabase(config, 'owner', log);
   const db = <T>() => database.handle<T>();
   const store = centralStore(config, { receives: true });
-  const jobs = postgresJobs({ db, log });
+  const jobs = postgresJobs({ database, log });
   const catalog = createCatalog({ db, store, log });
   const onComplete = panoramaOnComplete({
     catalog,

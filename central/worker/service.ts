@@ -1,7 +1,6 @@
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ServerConfig } from '#contracts/server-config.ts';
 import { postgresJobs } from '#ports/jobs/postgres-jobs.ts';
+import { scratchFolders, withScratch } from '#ports/jobs/scratch.ts';
 import { group, type Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { createCatalog } from '../ingest/catalog.ts';
@@ -18,9 +17,9 @@ export interface WorkerParts {
 export function createWorker({ config, log }: WorkerParts): Unit {
   const database = centralDatabase(config, 'guest', log);
   const store = centralStore(config, { receives: false });
-  const jobs = postgresJobs({ db: () => database.handle(), log });
+  const jobs = postgresJobs({ database, log });
   const catalog = createCatalog({ db: () => database.handle(), store, log });
-  const execute = panoramaExecutor({
+  const panorama = panoramaExecutor({
     store,
     processing: config.processing,
     minFreeBytes: config.storage.min_free_space_gb * BYTES_PER_GB,
@@ -28,20 +27,13 @@ export function createWorker({ config, log }: WorkerParts): Unit {
     probe: ffprobe(config.processing.ffmpeg_path),
   });
 
-  /** What killed workers left behind: folders of jobs that do not run. */
-  const tidy = async (): Promise<void> => {
-    const running = (await jobs.list()).filter((job) => job.state === 'running');
-    for (const name of await readdir(store.scratch))
-      if (!running.some((job) => job.job_id === name))
-        await rm(join(store.scratch, name), { recursive: true, force: true });
-  };
-
+  const scratch = scratchFolders(store.scratch);
   const ending = new AbortController();
   let working: Promise<void> = Promise.resolve();
   return group(database, { start: () => store.start(), stop: async () => undefined }, jobs, {
     async start() {
-      await tidy();
-      working = jobs.work('panorama', execute, ending.signal);
+      await scratch.tidy();
+      working = jobs.work('panorama', withScratch(scratch, panorama), ending.signal);
     },
     async stop() {
       ending.abort(new Error('the worker stops'));

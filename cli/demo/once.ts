@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TouchlineError } from '#contracts/errors.ts';
-import type { PanoramaResult } from '#contracts/http-central.ts';
 import type { RigView } from '#contracts/http-node.ts';
 import type { SessionUid } from '#contracts/ids.ts';
 import { nodeLayout } from '#contracts/layout.ts';
 import type { TouchlineManifest } from '#contracts/manifest.ts';
+import type { PanoramaResult } from '#contracts/panorama.ts';
 import { fromWireTime } from '#contracts/time.ts';
 import type { DemoSystem } from './system.ts';
 import { NotYet, waitFor } from './wait.ts';
@@ -192,7 +192,7 @@ async function waitForPanorama(
   let shown = -1;
   return waitFor('the panorama', timeoutMs, signal, async () => {
     const { jobs } = await system.central.session(uid, signal);
-    const job = jobs.find(({ kind }) => kind === 'panorama');
+    const job = jobs.find((each) => each.kind === 'panorama');
     if (job === undefined) return new NotYet('central has no panorama job for the session yet');
     if (job.state === 'failed' || job.state === 'cancelled')
       throw new TouchlineError(

@@ -80,7 +80,7 @@ function offload({ offload: items }: NodeStatus): string {
 function centralLine({ health, sessions }: Snapshot): string {
   if (health === undefined) return 'central  no answer';
   const last = lastSession(sessions);
-  const job = last?.jobs[0];
+  const job = last?.jobs.find(({ kind }) => kind === 'panorama');
   const panorama = job === undefined ? '' : `, panorama ${job.state} ${Math.floor(100 * job.progress)} %`;
   return [
     `central  ${health.status}`,

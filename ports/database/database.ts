@@ -14,6 +14,14 @@ export interface Database {
   handle<Tables>(): Handle<Tables>;
   /** Whether it answers now. */
   answers(): Promise<boolean>;
+  /** Listens to what `pg_notify` sends on a channel, from any process, until the returned function is called. */
+  listen(channel: string, listener: NoticeListener): () => Promise<void>;
+}
+
+export interface NoticeListener {
+  notice(payload: string): void;
+  /** Notices may have been lost: when listening begins, and after each break of the connection. */
+  missed(): void;
 }
 
 /** One step of the schema. Names are ordered as text, never changed, never reused. */

@@ -2,7 +2,8 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { TouchlineError } from '#contracts/errors.ts';
-import type { Database, DatabaseServer, Handle, Migration } from './database.ts';
+import type { Database, DatabaseServer, Handle, Migration, ServerAddress } from './database.ts';
+import { listenTo } from './notices.ts';
 
 export interface PostgresOptions {
   readonly server: DatabaseServer;
@@ -20,6 +21,7 @@ const MIGRATION_LOCK = 7_241_001;
 export function postgresDatabase(options: PostgresOptions): Database {
   let pool: pg.Pool | undefined;
   let db: Kysely<unknown> | undefined;
+  let address: ServerAddress | undefined;
 
   const started = (): Kysely<unknown> => {
     if (!db) throw new TouchlineError('internal', 'the database is used before it was started');
@@ -38,6 +40,7 @@ export function postgresDatabase(options: PostgresOptions): Database {
   return {
     async start(signal) {
       const { connectionString } = await options.server.start(signal);
+      address = { connectionString };
       const connections = new pg.Pool({
         connectionString,
         max: POOL_SIZE,
@@ -68,6 +71,10 @@ export function postgresDatabase(options: PostgresOptions): Database {
     },
     handle: <Tables>() => started() as Handle<Tables>,
     answers,
+    listen(channel, listener) {
+      if (!address) throw new TouchlineError('internal', 'the database is used before it was started');
+      return listenTo(address, channel, listener, options.log);
+    },
   };
 }
 

@@ -1,7 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { TouchlineError } from '#contracts/errors.ts';
-import type { Job, PanoramaResult } from '#contracts/http-central.ts';
-import { type Executor, type JobQueue, MAX_ATTEMPTS } from './jobs.ts';
+import type { Job } from '#contracts/http-central.ts';
+import { PanoramaResult, PanoramaSettings } from '#contracts/panorama.ts';
+import {
+  type JobQueue,
+  type JobRequest,
+  type JobRun,
+  LIST_LOG_LINES,
+  LOG_LINES,
+  MAX_ATTEMPTS,
+} from './jobs.ts';
 
 /** What the suite needs of a test runner. */
 interface Assertions {
@@ -24,7 +32,7 @@ export interface QueueProcess {
 const SESSION = '01HZZZZZZZZZZZZZZZZZZZZZZA';
 const OTHER = '01HZZZZZZZZZZZZZZZZZZZZZZB';
 
-const RESULT: PanoramaResult = {
+const RESULT = PanoramaResult.parse({
   file: '/x/panorama.mp4',
   width: 3640,
   height: 720,
@@ -37,7 +45,7 @@ const RESULT: PanoramaResult = {
   to: '2024-03-15T14:00:01.000000Z',
   uncovered_sec: 0,
   notes: [],
-};
+});
 
 /** Every queue behaves like this. `open` gives a started process; the timings are short enough for a test. */
 export async function jobsConformance(t: Assertions, open: () => Promise<QueueProcess>): Promise<void> {
@@ -51,16 +59,22 @@ export async function jobsConformance(t: Assertions, open: () => Promise<QueuePr
   };
   const ended = (jobId: string): Promise<Job> => until(jobId, (job) => job.finished_at !== null);
   const running = (jobId: string): Promise<Job> => until(jobId, (job) => job.state === 'running');
-  const add = (session = SESSION): Promise<Job> => queue.enqueue('panorama', session, 'refuse');
+  const request = (session = SESSION, width?: number): JobRequest => ({
+    kind: 'panorama',
+    session_uid: session,
+    subject: '',
+    settings: PanoramaSettings.parse({ width }),
+  });
+  const add = (session = SESSION): Promise<Job> => queue.enqueue(request(session), 'refuse');
   /** Runs until told to end, as ffmpeg would. */
-  const endless: Executor<'panorama'> = (_job, { signal }) =>
+  const endless: JobRun<'panorama'> = (_job, { signal }) =>
     new Promise((_resolve, reject) => {
       if (signal.aborted) reject(signal.reason);
       signal.addEventListener('abort', () => reject(signal.reason));
     });
-  const workWith = (process: JobQueue, execute: Executor<'panorama'>) => {
+  const workWith = (process: JobQueue, run: JobRun<'panorama'>) => {
     const control = new AbortController();
-    const finished = process.work('panorama', execute, control.signal);
+    const finished = process.work('panorama', run, control.signal);
     return {
       async stop() {
         control.abort(new Error('stop'));
@@ -68,6 +82,14 @@ export async function jobsConformance(t: Assertions, open: () => Promise<QueuePr
       },
     };
   };
+
+  const seen: Job[] = [];
+  let missed = 0;
+  const unwatch = await queue.watch((job) => {
+    if (job === 'missed') missed += 1;
+    else seen.push(job);
+  });
+  while (missed === 0) await wait(10);
 
   t.same(await queue.list(), [], 'no jobs yet');
   await t.rejects(queue.get('none'), { code: 'not_found' }, 'an unknown job');
@@ -80,32 +102,55 @@ export async function jobsConformance(t: Assertions, open: () => Promise<QueuePr
     'waits',
   );
   await t.rejects(add(), { code: 'conflict' }, 'a second one is refused');
-  t.equal((await queue.enqueue('panorama', SESSION, 'join')).job_id, first.job_id, 'or joins the first');
+  t.equal((await queue.enqueue(request(), 'join')).job_id, first.job_id, 'or joins the first');
   const other = await add(OTHER);
   t.same(
-    [(await queue.list()).map((job) => job.job_id), (await queue.list(SESSION)).map((job) => job.job_id)],
+    [
+      (await queue.list()).map((job) => job.job_id),
+      (await queue.list({ sessionUid: SESSION })).map((job) => job.job_id),
+    ],
     [[other.job_id, first.job_id], [first.job_id]],
     'lists, newest first',
   );
+  t.equal((await queue.list({ limit: 1 })).length, 1, 'so many');
   t.equal(await queue.workers(), 0, 'nobody works');
+  const proxy = await queue.enqueue(
+    { kind: 'proxy', session_uid: SESSION, subject: 'CAM_L/1', settings: {} },
+    'refuse',
+  );
+  const second = await queue.enqueue(
+    { kind: 'proxy', session_uid: SESSION, subject: 'CAM_L/2', settings: {} },
+    'refuse',
+  );
+  t.match([proxy, second], [{ kind: 'proxy', subject: 'CAM_L/1' }, { subject: 'CAM_L/2' }], 'per subject');
+  for (const job of [proxy, second]) await queue.cancel(job.job_id);
 
   const order: string[] = [];
   const good = workWith(queue, async (job, context) => {
     order.push(job.job_id);
-    for (let n = 0; n < 60; n += 1) context.log(`line ${n}`);
+    for (let n = 0; n < LOG_LINES + 10; n += 1) context.log(`line ${n}`);
     context.progress({ progress: 0.5, speed: 2, remainingSec: 3 });
     return RESULT;
   });
   const done = await ended(other.job_id);
   t.same(order, [first.job_id, other.job_id], 'first come, first served');
   t.match(done, { state: 'done', progress: 1, speed: 2, attempt: 1, error: null, result: RESULT }, 'done');
-  t.same([done.log.length, done.log.at(-1)], [50, 'line 59'], 'the end of the log is kept');
+  t.same(
+    [done.log.length, done.log.at(-1)],
+    [LOG_LINES, `line ${LOG_LINES + 9}`],
+    'the end of the log is kept',
+  );
+  t.equal((await queue.list({ sessionUid: OTHER }))[0]?.log.length, LIST_LOG_LINES, 'a list has a few lines');
+  const statesOf = (jobId: string) => seen.filter((job) => job.job_id === jobId).map(({ state }) => state);
+  while (!statesOf(other.job_id).includes('done')) await wait(10);
+  t.equal(statesOf(other.job_id).at(0), 'queued', 'a watcher sees a job come and end');
   t.equal(await queue.workers(), 1, 'a worker reports');
   await t.rejects(queue.cancel(other.job_id), { code: 'conflict' }, 'what ended cannot be cancelled');
   await good.stop();
   t.equal(await queue.workers(), 0, 'a worker that stops says goodbye');
 
-  const waiting = await add();
+  const waiting = await queue.enqueue(request(SESSION, 1920), 'refuse');
+  t.match(waiting.settings, { calibration: 'auto', width: 1920 }, 'settings are kept');
   t.equal((await queue.cancel(waiting.job_id)).state, 'cancelled', 'a waiting job is cancelled at once');
   let failures = 0;
   const failing = workWith(queue, async () => {
@@ -129,7 +174,8 @@ export async function jobsConformance(t: Assertions, open: () => Promise<QueuePr
   });
   const under = await until(long.job_id, (job) => job.progress > 0);
   t.match(under, { state: 'running', speed: 0.5, remaining_sec: 9, log: ['began'] }, 'progress is seen');
-  const next = await queue.enqueue('panorama', SESSION, 'join');
+  while (!seen.some((job) => job.job_id === long.job_id && job.progress === 0.25)) await wait(10);
+  const next = await queue.enqueue(request(), 'join');
   t.equal(next.job_id === long.job_id, false, 'a running job is not joined: something new arrived since');
   await queue.cancel(long.job_id);
   t.equal((await ended(long.job_id)).state, 'cancelled', 'a running job is cancelled');
@@ -155,4 +201,5 @@ export async function jobsConformance(t: Assertions, open: () => Promise<QueuePr
   const dead = await ended(next.job_id);
   await last.stop();
   t.match(dead, { state: 'failed', error: { code: 'job_failed' }, attempt: MAX_ATTEMPTS }, 'not for ever');
+  await unwatch();
 }

@@ -2,7 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { TouchlineError } from '#contracts/errors.ts';
 import type { Job } from '#contracts/http-central.ts';
 import { toWireTime } from '#contracts/time.ts';
-import { type JobQueue, type JobTiming, LOG_LINES, MAX_ATTEMPTS } from './jobs.ts';
+import {
+  type JobKind,
+  type JobOf,
+  type JobQueue,
+  type JobRun,
+  type JobTiming,
+  LIST_LIMIT,
+  LIST_LOG_LINES,
+  LOG_LINES,
+  MAX_ATTEMPTS,
+} from './jobs.ts';
 import { pause } from './pause.ts';
 import { alreadyEnded, busyWith, workersDied } from './refusals.ts';
 
@@ -23,14 +33,20 @@ export interface MemoryJobs {
 export function memoryJobs(timing: JobTiming): MemoryJobs {
   const held = new Map<string, Held>();
   const workers = new Map<string, number>();
+  const watchers = new Set<(job: Job) => void>();
   const wireNow = (): string => toWireTime(Date.now() * 1000);
   const one = (jobId: string): Held => {
     const found = held.get(jobId);
     if (!found) throw new TouchlineError('not_found', `there is no job ${jobId}`);
     return found;
   };
-  const set = (entry: Held, change: Partial<Job>): void => {
+  const inShort = (job: Job): Job => ({ ...job, log: job.log.slice(-LIST_LOG_LINES) });
+  const tell = (job: Job): void => {
+    for (const watcher of watchers) watcher(inShort(job));
+  };
+  const set = (entry: Held, change: Partial<Omit<Job, 'kind' | 'settings' | 'result'>>): void => {
     entry.job = { ...entry.job, ...change };
+    tell(entry.job);
   };
   const reap = (): void => {
     for (const entry of held.values()) {
@@ -47,26 +63,28 @@ export function memoryJobs(timing: JobTiming): MemoryJobs {
     }
   };
 
-  const open = (alive: () => boolean): JobQueue => ({
+  const open = (alive: () => boolean, worker = randomUUID()): JobQueue => ({
     async start() {
       reap();
     },
     async stop() {
       reap();
     },
-    async enqueue(kind, sessionUid, whenBusy) {
+    async enqueue(request, whenBusy) {
       const unfinished = [...held.values()].filter(
         ({ job }) =>
-          job.kind === kind && job.session_uid === sessionUid && ['queued', 'running'].includes(job.state),
+          job.kind === request.kind &&
+          job.session_uid === request.session_uid &&
+          job.subject === request.subject &&
+          ['queued', 'running'].includes(job.state),
       );
       const busy = unfinished.at(-1);
       if (busy && whenBusy === 'refuse') throw busyWith(busy.job.job_id, busy.job.state);
       const waiting = unfinished.find(({ job }) => job.state === 'queued');
       if (waiting) return waiting.job;
-      const job: Job = {
+      const job = {
         job_id: randomUUID(),
-        kind,
-        session_uid: sessionUid,
+        ...request,
         state: 'queued',
         progress: 0,
         speed: null,
@@ -78,13 +96,14 @@ export function memoryJobs(timing: JobTiming): MemoryJobs {
         result: null,
         error: null,
         log: [],
-      };
+      } satisfies Job;
       held.set(job.job_id, { job, worker: null, heartbeatMs: 0, cancelRequested: false });
+      tell(job);
       return job;
     },
-    async list(sessionUid) {
-      const jobs = [...held.values()].map(({ job }) => job).reverse();
-      return jobs.filter((job) => sessionUid === undefined || job.session_uid === sessionUid);
+    async list({ sessionUid, limit = LIST_LIMIT } = {}) {
+      const jobs = [...held.values()].map(({ job }) => inShort(job)).reverse();
+      return jobs.filter((job) => sessionUid === undefined || job.session_uid === sessionUid).slice(0, limit);
     },
     get: async (jobId) => one(jobId).job,
     async cancel(jobId) {
@@ -95,8 +114,12 @@ export function memoryJobs(timing: JobTiming): MemoryJobs {
       else throw alreadyEnded(jobId, state);
       return entry.job;
     },
-    async work(kind, execute, signal) {
-      const worker = randomUUID();
+    async watch(onChange) {
+      watchers.add(onChange);
+      onChange('missed');
+      return async () => void watchers.delete(onChange);
+    },
+    async work<K extends JobKind>(kind: K, run: JobRun<K>, signal: AbortSignal) {
       while (!signal.aborted && alive()) {
         workers.set(worker, Date.now());
         reap();
@@ -120,7 +143,7 @@ export function memoryJobs(timing: JobTiming): MemoryJobs {
           workers.set(worker, Date.now());
         }, timing.heartbeatMs);
         try {
-          const result = await execute(entry.job, {
+          const result = await run(entry.job as JobOf<K>, {
             signal: ending.signal,
             progress(now) {
               if (mine())
@@ -130,8 +153,10 @@ export function memoryJobs(timing: JobTiming): MemoryJobs {
               if (mine()) set(entry, { log: [...entry.job.log, line].slice(-LOG_LINES) });
             },
           });
-          if (mine())
-            set(entry, { state: 'done', progress: 1, remaining_sec: 0, result, finished_at: wireNow() });
+          if (mine()) {
+            entry.job = { ...entry.job, result } as Job;
+            set(entry, { state: 'done', progress: 1, remaining_sec: 0, finished_at: wireNow() });
+          }
         } catch (error) {
           if (!mine()) continue;
           entry.worker = null;

@@ -3,21 +3,30 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import { fromKysely, PgBoss } from 'pg-boss';
 import type { Logger } from 'pino';
 import { TouchlineError } from '#contracts/errors.ts';
-import type { Job } from '#contracts/http-central.ts';
-import { type Executor, JOB_TIMING, type JobQueue, type JobTiming, MAX_ATTEMPTS } from './jobs.ts';
+import type { Database } from '#ports/database/database.ts';
+import {
+  JOB_TIMING,
+  type JobKind,
+  type JobQueue,
+  type JobRun,
+  type JobTiming,
+  LIST_LIMIT,
+  LIST_LOG_LINES,
+  MAX_ATTEMPTS,
+} from './jobs.ts';
 import { pause } from './pause.ts';
 import { alreadyEnded, busyWith, workersDied } from './refusals.ts';
 import { runClaimed } from './run-claimed.ts';
-import { type JobRow, type JobTables, toJob } from './tables.ts';
+import { JOB_CHANNEL, type JobRow, type JobTables, toJob } from './tables.ts';
 
 export interface PostgresJobsOptions {
-  /** Called after the database was started; `jobMigrations` are in. */
-  readonly db: () => Kysely<JobTables>;
+  /** Started before the queue, with `jobMigrations`. */
+  readonly database: Pick<Database, 'handle' | 'listen'>;
   readonly log: Logger;
   readonly timing?: JobTiming;
 }
 
-const KINDS: readonly Job['kind'][] = ['panorama'];
+const KINDS: readonly JobKind[] = ['panorama', 'proxy'];
 /** pg-boss allows at most a day; whether a job is alive is told by our own heartbeat. */
 const BOSS_EXPIRE_SEC = 23 * 3600;
 const BOSS_RETRIES = 1000;
@@ -30,7 +39,11 @@ type Db = Kysely<JobTables> | Transaction<JobTables>;
  * The queue on PostgreSQL. Our `job` table is the truth; pg-boss hands out ids, first come first served, to one
  * worker each. Both change in the same transaction.
  */
-export function postgresJobs({ db, log, timing = JOB_TIMING }: PostgresJobsOptions): JobQueue {
+export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJobsOptions): JobQueue {
+  const db = () => database.handle<JobTables>();
+  /** One name for all loops of this process. */
+  const worker = randomUUID();
+  let loops = 0;
   let boss: PgBoss | undefined;
   const started = (): PgBoss => {
     if (!boss) throw new TouchlineError('internal', 'the job queue is used before it was started');
@@ -84,7 +97,7 @@ export function postgresJobs({ db, log, timing = JOB_TIMING }: PostgresJobsOptio
       }
     });
 
-  const claim = (kind: Job['kind'], worker: string): Promise<JobRow | undefined> =>
+  const claim = <K extends JobKind>(kind: K): Promise<(JobRow & { kind: K }) | undefined> =>
     inside(async (transaction) => {
       const options = { db: fromKysely(transaction) };
       const [next] = await started().fetch(kind, { batchSize: 1, ...options });
@@ -110,10 +123,10 @@ export function postgresJobs({ db, log, timing = JOB_TIMING }: PostgresJobsOptio
         const { state } = await rowOf(transaction, next.id);
         if (state !== 'running') await started().complete(kind, next.id, null, options);
       }
-      return row;
+      return row as (JobRow & { kind: K }) | undefined;
     });
 
-  const seen = async (worker: string): Promise<void> => {
+  const seen = async (): Promise<void> => {
     await db()
       .insertInto('job_worker')
       .values({ worker, seen_at: sql<Date>`clock_timestamp()` as never })
@@ -123,28 +136,28 @@ export function postgresJobs({ db, log, timing = JOB_TIMING }: PostgresJobsOptio
       .execute();
   };
 
-  const work = async <K extends Job['kind']>(
-    kind: K,
-    execute: Executor<K>,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const worker = randomUUID();
-    while (!signal.aborted) {
-      try {
-        await seen(worker);
-        await reap();
-        const row = await claim(kind, worker);
-        if (row) {
-          await runClaimed({ db: db(), boss: started(), row, worker, execute, signal, timing, log, seen });
-          continue;
+  const work = async <K extends JobKind>(kind: K, run: JobRun<K>, signal: AbortSignal): Promise<void> => {
+    loops += 1;
+    try {
+      while (!signal.aborted) {
+        try {
+          await seen();
+          await reap();
+          const row = await claim(kind);
+          if (row) {
+            await runClaimed({ db: db(), boss: started(), row, worker, run, signal, timing, log, seen });
+            continue;
+          }
+        } catch (error) {
+          // A worker outlives a database that is away for a while.
+          log.error({ err: error }, 'the job queue cannot be read; trying again');
         }
-      } catch (error) {
-        // A worker outlives a database that is away for a while.
-        log.error({ err: error }, 'the job queue cannot be read; trying again');
+        await pause(timing.pollMs, signal);
       }
-      await pause(timing.pollMs, signal);
+    } finally {
+      loops -= 1;
     }
-    await db().deleteFrom('job_worker').where('worker', '=', worker).execute();
+    if (loops === 0) await db().deleteFrom('job_worker').where('worker', '=', worker).execute();
   };
 
   return {
@@ -171,14 +184,16 @@ export function postgresJobs({ db, log, timing = JOB_TIMING }: PostgresJobsOptio
       await boss?.stop({ graceful: true, timeout: 2000 });
       boss = undefined;
     },
-    enqueue: (kind, sessionUid, whenBusy) =>
+    enqueue: ({ kind, session_uid: sessionUid, subject, settings }, whenBusy) =>
       inside(async (transaction) => {
-        await sql`select pg_advisory_xact_lock(hashtext(${`${kind}/${sessionUid}`}))`.execute(transaction);
+        const lock = `${kind}/${sessionUid}/${subject}`;
+        await sql`select pg_advisory_xact_lock(hashtext(${lock}))`.execute(transaction);
         const open = await transaction
           .selectFrom('job')
           .selectAll()
           .where('kind', '=', kind)
           .where('session_uid', '=', sessionUid)
+          .where('subject', '=', subject)
           .where('state', 'in', ['queued', 'running'])
           .orderBy('created_at', 'desc')
           .execute();
@@ -188,16 +203,23 @@ export function postgresJobs({ db, log, timing = JOB_TIMING }: PostgresJobsOptio
         if (waiting) return toJob(waiting);
         const row = await transaction
           .insertInto('job')
-          .values({ job_id: randomUUID(), kind, session_uid: sessionUid, state: 'queued' })
+          .values({
+            job_id: randomUUID(),
+            kind,
+            session_uid: sessionUid,
+            subject,
+            settings: JSON.stringify(settings),
+            state: 'queued',
+          })
           .returningAll()
           .executeTakeFirstOrThrow();
         await started().send(kind, {}, { id: row.job_id, db: fromKysely(transaction) });
         return toJob(row);
       }),
-    async list(sessionUid) {
-      let query = db().selectFrom('job').selectAll().orderBy('created_at', 'desc').limit(1000);
+    async list({ sessionUid, limit = LIST_LIMIT } = {}) {
+      let query = db().selectFrom('job').selectAll().orderBy('created_at', 'desc').limit(limit);
       if (sessionUid !== undefined) query = query.where('session_uid', '=', sessionUid);
-      return (await query.execute()).map(toJob);
+      return (await query.execute()).map(inShort);
     },
     get: async (jobId) => toJob(await rowOf(db(), jobId)),
     cancel: (jobId) =>
@@ -217,6 +239,37 @@ export function postgresJobs({ db, log, timing = JOB_TIMING }: PostgresJobsOptio
           .executeTakeFirstOrThrow();
         return toJob(changed);
       }),
+    async watch(onChange) {
+      const changed = async (jobId: string): Promise<void> => {
+        try {
+          const row = await db().selectFrom('job').selectAll().where('job_id', '=', jobId).executeTakeFirst();
+          if (row) onChange(inShort(row));
+        } catch (error) {
+          log.info({ err: error, job: jobId }, 'a job changed that cannot be read now');
+          onChange('missed');
+        }
+      };
+      const pending = new Set<string>();
+      let telling = Promise.resolve();
+      const tell = async (): Promise<void> => {
+        for (const jobId of pending) {
+          pending.delete(jobId);
+          await changed(jobId);
+        }
+      };
+      const stop = database.listen(JOB_CHANNEL, {
+        notice(jobId) {
+          pending.add(jobId);
+          // One after the other, so that an older state never comes last.
+          telling = telling.then(tell);
+        },
+        missed: () => onChange('missed'),
+      });
+      return async () => {
+        await stop();
+        await telling;
+      };
+    },
     async workers() {
       const { rows } = await sql<{ n: number }>`select count(*)::int as n from job_worker
         where seen_at > clock_timestamp() - ${timing.staleMs} * interval '1 millisecond'`.execute(db());
@@ -224,3 +277,5 @@ export function postgresJobs({ db, log, timing = JOB_TIMING }: PostgresJobsOptio
     },
   };
 }
+
+const inShort = (row: JobRow) => toJob({ ...row, log: row.log.slice(-LIST_LOG_LINES) });

@@ -1,7 +1,7 @@
 import { TouchlineError } from '#contracts/errors.ts';
 
 export function busyWith(jobId: string, state: string): TouchlineError {
-  return new TouchlineError('conflict', `job ${jobId} for this session is ${state}; cancel it or wait`, {
+  return new TouchlineError('conflict', `job ${jobId} for the same is ${state}; cancel it or wait`, {
     details: { job_id: jobId, state },
   });
 }

@@ -3,20 +3,20 @@ import { fromKysely, type PgBoss } from 'pg-boss';
 import type { Logger } from 'pino';
 import { TouchlineError } from '#contracts/errors.ts';
 import type { Job } from '#contracts/http-central.ts';
-import { type Executor, type JobProgress, type JobTiming, LOG_LINES } from './jobs.ts';
+import { type JobKind, type JobProgress, type JobRun, type JobTiming, LOG_LINES } from './jobs.ts';
 import { pause } from './pause.ts';
 import { type JobRow, type JobTables, toJob } from './tables.ts';
 
-interface Claimed<K extends Job['kind']> {
+interface Claimed<K extends JobKind> {
   readonly db: Kysely<JobTables>;
   readonly boss: PgBoss;
-  readonly row: JobRow;
+  readonly row: JobRow & { kind: K };
   readonly worker: string;
-  readonly execute: Executor<K>;
+  readonly run: JobRun<K>;
   readonly signal: AbortSignal;
   readonly timing: JobTiming;
   readonly log: Logger;
-  readonly seen: (worker: string) => Promise<void>;
+  readonly seen: () => Promise<void>;
 }
 
 type Outcome =
@@ -29,8 +29,8 @@ type Outcome =
  * Runs a claimed job to its end and writes down how it went. Reports while it runs; ends it when it was cancelled,
  * when another worker has it (this one was silent for too long), or when the worker stops.
  */
-export async function runClaimed<K extends Job['kind']>(claimed: Claimed<K>): Promise<void> {
-  const { db, row, worker, execute, signal, timing, log } = claimed;
+export async function runClaimed<K extends JobKind>(claimed: Claimed<K>): Promise<void> {
+  const { db, row, worker, run, signal, timing, log } = claimed;
   const ending = new AbortController();
   let why: 'cancelled' | 'lost' | 'stopping' | undefined;
   const end = (reason: NonNullable<typeof why>): void => {
@@ -52,7 +52,7 @@ export async function runClaimed<K extends Job['kind']>(claimed: Claimed<K>): Pr
       .where('state', '=', 'running');
   const report = async (): Promise<void> => {
     try {
-      await claimed.seen(worker);
+      await claimed.seen();
       const kept = await mine()
         .set({ ...columnsOf(now, lines), heartbeat_at: sql<Date>`clock_timestamp()` })
         .returning('cancel_requested')
@@ -70,7 +70,7 @@ export async function runClaimed<K extends Job['kind']>(claimed: Claimed<K>): Pr
 
   let outcome: Outcome;
   try {
-    const result = await execute(toJob(row), {
+    const result = await run(toJob<K>(row), {
       signal: ending.signal,
       progress(next) {
         now = next;
@@ -115,7 +115,7 @@ const columnsOf = (now: JobProgress, lines: string[]) => ({
   log: JSON.stringify(lines),
 });
 
-async function settle<K extends Job['kind']>(
+async function settle<K extends JobKind>(
   { db, boss, row, worker, log }: Claimed<K>,
   outcome: Outcome,
   columns: ReturnType<typeof columnsOf>,

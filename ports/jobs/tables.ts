@@ -1,15 +1,18 @@
 import { type ColumnType, type Generated, type Selectable, sql, type Transaction } from 'kysely';
 import type { WireError } from '#contracts/errors.ts';
-import type { Job } from '#contracts/http-central.ts';
+import { Job } from '#contracts/http-central.ts';
 import { toWireTime } from '#contracts/time.ts';
+import type { JobKind, JobOf } from './jobs.ts';
 
 type Json<T> = ColumnType<T, string, string>;
 
 export interface JobTables {
   job: {
     job_id: string;
-    kind: Job['kind'];
+    kind: JobKind;
     session_uid: string;
+    subject: Generated<string>;
+    settings: Json<Job['settings']>;
     state: Job['state'];
     progress: Generated<number>;
     speed: number | null;
@@ -29,6 +32,9 @@ export interface JobTables {
 }
 
 export type JobRow = Selectable<JobTables['job']>;
+
+/** Channel of `pg_notify` that carries the id of each job that changed. */
+export const JOB_CHANNEL = 'touchline_job';
 
 /** The tables of the queue, for the migrations of the database. */
 export const jobMigrations = [
@@ -63,25 +69,43 @@ export const jobMigrations = [
       );
     },
   },
+  {
+    name: '011-job-subject-and-settings',
+    async up(transaction: Transaction<unknown>): Promise<void> {
+      await sql`alter table job add column subject text not null default '',
+        add column settings jsonb not null default '{}'`.execute(transaction);
+      await sql`create index job_of_subject on job (kind, session_uid, subject)`.execute(transaction);
+      await sql`create function touchline_job_changed() returns trigger language plpgsql as $$
+        begin
+          perform pg_notify('${sql.raw(JOB_CHANNEL)}', new.job_id);
+          return null;
+        end $$`.execute(transaction);
+      await sql`create trigger job_changed after insert or update on job
+        for each row execute function touchline_job_changed()`.execute(transaction);
+    },
+  },
 ];
 
 const wire = (date: Date | null): string | null => (date === null ? null : toWireTime(date.getTime() * 1000));
 
-export function toJob(row: JobRow): Job {
-  return {
+/** Settings and result may be those of the version before: reading them with today's schema completes them. */
+export function toJob<K extends JobKind = JobKind>(row: JobRow & { kind: K }): JobOf<K> {
+  return Job.parse({
     job_id: row.job_id,
     kind: row.kind,
     session_uid: row.session_uid,
+    subject: row.subject,
+    settings: row.settings,
     state: row.state,
     progress: row.progress,
     speed: row.speed,
     remaining_sec: row.remaining_sec,
     attempt: row.attempt,
-    created_at: toWireTime(row.created_at.getTime() * 1000),
+    created_at: wire(row.created_at),
     started_at: wire(row.started_at),
     finished_at: wire(row.finished_at),
     result: row.result,
     error: row.error,
     log: row.log,
-  };
+  }) as JobOf<K>;
 }

@@ -260,7 +260,7 @@ t.test('a worker that is killed, a job that is cancelled', async (t) => {
     (await filesBelow(join(root, 'sessions'))).some((name) => name.includes('stitched')),
     'no half panorama',
   );
-  t.same(await filesBelow(join(root, 'temp')), [], 'no work files are left');
+  t.same(await filesBelow(join(root, 'temp', 'incoming')), [], 'nothing is half stored');
   t.match(await ask(`${central.url}/api/v1/jobs/${jobId}/cancel`, { method: 'POST' }), { status: 409 });
   t.match(await ask(`${central.url}/api/v1/jobs/none/cancel`, { method: 'POST' }), { status: 404 });
 

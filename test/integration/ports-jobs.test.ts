@@ -39,7 +39,7 @@ t.test('on PostgreSQL', async (t) => {
     });
     await database.start(signal);
     const queue = postgresJobs({
-      db: () => database.handle(),
+      database,
       log,
       timing: { pollMs: 20, heartbeatMs: 50, staleMs: 1000 },
     });

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import { TouchlineError } from '#contracts/errors.ts';
-import { describeEnd, startProgram } from '#ports/program/program.ts';
+import { describeEnd, startProgram } from './program.ts';
 
 export interface FfmpegRun {
   readonly path: string;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { EventName, EventOf } from './events.ts';
 import { CameraId, Position } from './ids.ts';
 import { Manifest } from './manifest.ts';
 import { RigSession } from './session.ts';
@@ -20,6 +21,19 @@ export const RigView = z.object({
   disagreements: z.array(z.string()).describe('What the nodes of the rig do not agree on'),
 });
 export type RigView = z.infer<typeof RigView>;
+
+/** `event`: an event of the bus, of any node of the rig. */
+export interface BusEvent {
+  readonly camera_id: CameraId;
+  readonly name: EventName;
+  readonly payload: EventOf<EventName>;
+}
+
+/** Messages of the node's event stream, with `beat` and `reset` of every stream. */
+export interface NodeMessages {
+  rig: RigView;
+  event: BusEvent;
+}
 
 export const RecordingList = z.object({
   recordings: z.array(z.object({ manifest_path: z.string(), manifest: Manifest })),

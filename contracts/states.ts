@@ -121,6 +121,7 @@ export const NodeStatus = z
     boot_id: z.string(),
     at: WireTime,
     uptime_sec: z.number().min(0),
+    api_port: z.int().optional().describe('Where this node serves HTTP'),
     level: z.enum(['ok', 'warning', 'fault']),
     warnings: z.array(z.object({ service: ServiceName, code: z.string(), message: z.string() })),
     services: z.record(z.string(), z.object({ online: z.boolean(), at: WireTime })),

@@ -29,6 +29,21 @@ export const NODE_SERVICES = [
   'broker',
 ] as const satisfies StatefulService[];
 
+/** The part of what the services say that a person notices at once, to be compared with what it was before. */
+export function worthTelling(seen: Seen): string {
+  const recorder = stateOf<'recorder', RecorderState>(seen.recorder);
+  const housekeeper = stateOf<'housekeeper', HousekeeperState>(seen.housekeeper);
+  return JSON.stringify([
+    NODE_SERVICES.map((name) => seen[name]?.online),
+    recorder?.state,
+    recorder?.session_uid,
+    recorder?.recording?.part,
+    recorder?.camera.present,
+    judge(seen, recorder, housekeeper),
+    housekeeper?.offload.map((item) => [item.session_uid, item.part, item.state]),
+  ]);
+}
+
 type Warning = NodeStatus['warnings'][number];
 
 /** The whole status of a node, from what its services say. */

@@ -6,18 +6,13 @@ import { manualClock } from '#ports/clock/manual-clock.ts';
 import { createEventStream, type EventStreamOptions } from '#runtime/event-stream.ts';
 import { closeHttpApp, createHttpApp, portOf } from '#runtime/http-app.ts';
 import { createLogger } from '#runtime/logger.ts';
+import { openStream, type SseMessage } from '../../fixtures/sse.ts';
 
 const log = createLogger({ name: 'test', level: 'silent' });
 
 interface Messages {
   rig: { n: number; pad?: string };
   event: { n: number; pad?: string };
-}
-
-interface Message {
-  id: string;
-  event: string;
-  data: { n: number };
 }
 
 async function served(
@@ -40,44 +35,19 @@ async function served(
 
   /** Opens the stream; `next(n)` gives the next n messages that are no beats. */
   const open = async (lastId?: string) => {
-    const response = await fetch(url, lastId === undefined ? {} : { headers: { 'last-event-id': lastId } });
-    const reader = (response.body as ReadableStream<Uint8Array>)
-      .pipeThrough(new TextDecoderStream())
-      .getReader();
-    let text = '';
-    let ended = false;
-    const raw = async (): Promise<Message | undefined> => {
-      for (;;) {
-        const end = text.indexOf('\n\n');
-        if (end >= 0) {
-          const block = text.slice(0, end);
-          text = text.slice(end + 2);
-          const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1] ?? '';
-          if (field('event') !== '')
-            return { id: field('id'), event: field('event'), data: JSON.parse(field('data')) };
-          continue;
-        }
-        const chunk = await reader.read().catch(() => ({ done: true, value: undefined }));
-        ended = chunk.done;
-        if (ended) return undefined;
-        text += chunk.value ?? '';
-      }
-    };
-    const next = async (count: number): Promise<Message[]> => {
-      const messages: Message[] = [];
-      while (messages.length < count) {
-        const message = await raw();
-        if (!message) break;
-        if (message.event !== 'beat') messages.push(message);
-      }
+    const client = await openStream(url, lastId === undefined ? {} : { 'last-event-id': lastId });
+    const next = async (count: number): Promise<SseMessage[]> => {
+      const messages: SseMessage[] = [];
+      while (messages.length < count)
+        messages.push(await client.until('a message', ({ event }) => event !== 'beat'));
       return messages;
     };
-    return { response, raw, next, close: () => reader.cancel() };
+    return { ...client, raw: client.next, next };
   };
   return { clock, stream, app, open };
 }
 
-const names = (messages: Message[]): string[] => messages.map(({ event, data }) => `${event} ${data.n}`);
+const names = (messages: SseMessage[]): string[] => messages.map(({ event, data }) => `${event} ${data.n}`);
 
 t.test('a new client gets the newest value and everything from then on', async (t) => {
   const { stream, open } = await served(t);

@@ -113,8 +113,8 @@ function unitOf(path: string): string {
 }
 
 function mayReach(path: string, target: string): boolean {
-  // cli and tools have no alias, so that nothing in the product can name them; their tests reach them by path.
-  if (path.startsWith('test/')) return /^(cli|tools)\//.test(target);
+  // cli, tools and ui have no alias, so that nothing in the product can name them; their tests reach them by path.
+  if (path.startsWith('test/')) return /^(cli|tools|ui)\//.test(target);
   return (
     COMPOSERS.includes(unitOf(path)) && target.startsWith('central/') && !COMPOSERS.includes(unitOf(target))
   );

@@ -12,7 +12,9 @@ const RECORDING_EVERY_MS = 5000;
 
 /** The three views side by side, as on the mast. */
 export function CameraStrip({ nodes, recording }: { nodes: readonly RigNode[]; recording: boolean }) {
-  const [guides, setGuides] = useState(true);
+  // For aiming before the match; a recording is watched without them, unless somebody wants them.
+  const [wanted, setWanted] = useState<boolean>();
+  const guides = wanted ?? !recording;
   const [enlarged, setEnlarged] = useState<string>();
   const ordered = nodes.toSorted((a, b) => place(a) - place(b));
   const large = ordered.find(({ camera_id }) => camera_id === enlarged);
@@ -20,7 +22,7 @@ export function CameraStrip({ nodes, recording }: { nodes: readonly RigNode[]; r
     <section aria-labelledby="views">
       <div class="heading">
         <h2 id="views">What they see</h2>
-        <button type="button" class="button" aria-pressed={guides} onClick={() => setGuides(!guides)}>
+        <button type="button" class="button" aria-pressed={guides} onClick={() => setWanted(!guides)}>
           Guides
         </button>
       </div>

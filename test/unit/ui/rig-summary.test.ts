@@ -1,0 +1,249 @@
+import t from 'tap';
+import type { RigView } from '#contracts/http-node.ts';
+import type { NodeStatus } from '#contracts/states.ts';
+import { summarize } from '../../../ui/dashboard/rig-summary.ts';
+
+type Recorder = NonNullable<NodeStatus['recorder']>;
+type RigNode = RigView['nodes'][number];
+
+const AT = '2024-03-15T14:00:00.000000Z';
+const UID = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
+
+function recorder(change: Partial<Recorder> = {}): Recorder {
+  return {
+    v: 1,
+    online: true,
+    run_id: 'run',
+    at: AT,
+    boot_id: 'boot',
+    state: 'idle',
+    recording: null,
+    session_uid: null,
+    camera: {
+      source: 'test-pattern',
+      present: true,
+      width: 1280,
+      height: 720,
+      fps: 30,
+      codec: 'h264',
+      reason: null,
+    },
+    disk: { present: true, free_bytes: 1e12, total_bytes: 2e12, minutes_left: 400 },
+    gates: [],
+    faults: [],
+    encoder_restarts: 0,
+    disk_errors: 0,
+    ...change,
+  };
+}
+
+function node(camera_id: string, change: Partial<NodeStatus> = {}, available = true): RigNode {
+  const status: NodeStatus = {
+    v: 1,
+    rig: 'demo',
+    camera_id,
+    position: 'center',
+    software_version: '0.1.0',
+    boot_id: 'boot',
+    at: AT,
+    uptime_sec: 1,
+    level: 'ok',
+    warnings: [],
+    services: {},
+    recorder: recorder(),
+    sync: null,
+    offload: [],
+    ...change,
+  };
+  return { camera_id, position: 'center', available, status };
+}
+
+function view(nodes: RigNode[], change: Partial<RigView> = {}): RigView {
+  return { rig: 'demo', session: null, nodes, disagreements: [], ...change };
+}
+
+const session = (state: 'preparing' | 'recording' | 'stopped'): RigView['session'] => ({
+  v: 1,
+  session_uid: UID,
+  session_id: 'Final',
+  revision: 1,
+  state,
+  conductor: 'CAM_C',
+  start_at: AT,
+  stop_at: null,
+  max_duration_sec: 60,
+  cameras: [],
+  updated_at: AT,
+});
+
+const recording = (duration_sec: number): Recorder =>
+  recorder({
+    state: 'recording',
+    session_uid: UID,
+    recording: {
+      session_uid: UID,
+      session_id: 'Final',
+      part: 1,
+      file: 'recordings/Final',
+      start_at: AT,
+      duration_sec,
+      frames: 30,
+      dropped_frames: 0,
+      size_bytes: 1,
+      fps: 30,
+      bitrate_mbps: 4,
+    },
+  });
+
+t.test('before the rig has spoken nothing is claimed', (t) => {
+  t.match(summarize(undefined), {
+    phase: 'starting',
+    tone: 'unknown',
+    action: null,
+    lasts: null,
+    problems: [],
+  });
+  t.end();
+});
+
+t.test('cameras that nobody has seen', (t) => {
+  const summary = summarize(
+    view([
+      { camera_id: 'CAM_L', position: 'left', available: false, status: null },
+      node('CAM_C', {}, false),
+    ]),
+  );
+  t.match(summary, { phase: 'empty', tone: 'fault', action: null });
+  t.same(
+    summary.problems.map(({ camera, text }) => `${camera} ${text}`),
+    ['CAM_L has not been seen', 'CAM_C is not reachable any more'],
+  );
+  t.end();
+});
+
+t.test('a rig at rest', (t) => {
+  const tight = node('CAM_R', {
+    recorder: recorder({ disk: { present: true, free_bytes: 1, total_bytes: 2, minutes_left: 90 } }),
+  });
+  t.match(
+    summarize(view([node('CAM_L'), node('CAM_C'), tight])),
+    {
+      phase: 'ready',
+      tone: 'calm',
+      action: 'start',
+      detail: 'All 3 cameras',
+      lasts: { minutes: 90, camera: 'CAM_R' },
+    },
+    'all can record; the fullest disk counts',
+  );
+  const blocked = node('CAM_R', {
+    recorder: recorder({ gates: [{ gate: 'disk', level: 'hard', reason: 'full' }] }),
+    warnings: [{ service: 'recorder', code: 'gate_disk', message: 'full' }],
+  });
+  const some = summarize(view([node('CAM_L'), blocked]));
+  t.match(some, { phase: 'ready', tone: 'warning', detail: '1 of 2 cameras can record', action: 'start' });
+  t.match(some.problems, [{ tone: 'fault', camera: 'CAM_R', text: 'full' }]);
+  t.match(summarize(view([blocked])), { phase: 'not-ready', tone: 'fault', action: 'start' });
+  t.match(
+    summarize(
+      view([
+        node('CAM_L', {
+          recorder: recorder({
+            disk: { present: false, free_bytes: null, total_bytes: null, minutes_left: null },
+          }),
+        }),
+      ]),
+    ).lasts,
+    null,
+    'unknown space is unknown',
+  );
+  t.end();
+});
+
+t.test('a rig that records', (t) => {
+  const all = summarize(
+    view([node('CAM_L', { recorder: recording(12) }), node('CAM_C', { recorder: recording(12.4) })], {
+      session: session('recording'),
+    }),
+  );
+  t.match(all, {
+    phase: 'recording',
+    tone: 'recording',
+    action: 'stop',
+    session: 'Final',
+    recordedSec: 12.4,
+    detail: 'All 2 cameras',
+  });
+  const one = summarize(
+    view([node('CAM_L', { recorder: recording(12) }), node('CAM_C', {}, false)], {
+      session: session('recording'),
+      disagreements: ['the rig records Final, but CAM_C is idle'],
+    }),
+  );
+  t.match(one, {
+    phase: 'recording',
+    tone: 'fault',
+    action: 'stop',
+    detail: '1 of 2 cameras: CAM_C missing',
+  });
+  t.match(
+    one.problems[0],
+    { tone: 'fault', camera: null, text: /disagree.*CAM_C is idle/ },
+    'a disagreement comes first',
+  );
+  t.match(
+    summarize(view([node('CAM_L', { recorder: recording(3) })])),
+    { phase: 'recording', action: 'stop' },
+    'also one that the record knows nothing of can be stopped',
+  );
+  t.end();
+});
+
+t.test('between the states', (t) => {
+  t.match(summarize(view([node('CAM_L', { recorder: recorder({ state: 'preparing' }) })])), {
+    phase: 'preparing',
+    action: null,
+  });
+  t.match(
+    summarize(view([node('CAM_L')], { session: session('recording') })),
+    { phase: 'preparing', action: 'stop' },
+    'the record says it records and no camera does yet: it can be stopped',
+  );
+  t.match(
+    summarize(
+      view([node('CAM_L', { recorder: { ...recording(5), state: 'finalizing' } })], {
+        session: session('stopped'),
+      }),
+    ),
+    { phase: 'finalizing', action: null },
+  );
+  t.end();
+});
+
+t.test('a clock that is off is said', (t) => {
+  const sync: NodeStatus['sync'] = {
+    v: 1,
+    online: true,
+    run_id: 'run',
+    at: AT,
+    role: 'follower',
+    master: 'CAM_C',
+    boot_id: 'boot',
+    clock: {
+      source: 'same_kernel',
+      offset_ms: -37.21,
+      bound_ms: 1,
+      ci95_ms: 1,
+      confidence: 1,
+      stratum: 9,
+      last_sync: AT,
+    },
+    local_time: AT,
+    master_time: AT,
+  };
+  t.match(summarize(view([node('CAM_L', { sync })])), {
+    tone: 'warning',
+    problems: [{ tone: 'warning', camera: 'CAM_L', text: 'its clock is off by -37.2 ms' }],
+  });
+  t.end();
+});

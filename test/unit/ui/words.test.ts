@@ -1,0 +1,35 @@
+import t from 'tap';
+import { SessionId } from '#contracts/ids.ts';
+import { sessionName } from '../../../ui/dashboard/session-name.ts';
+import { bytesText, clockTime, count, figure, minutesText, UNKNOWN } from '../../../ui/live/format.ts';
+import { path } from '../../../ui/live/http.ts';
+
+t.test('numbers and times as people read them', (t) => {
+  t.same([0, 7.9, 61, 3671].map(clockTime), ['0:00', '0:07', '1:01', '1:01:11']);
+  t.same([5.9, 95, 2879, 5000].map(minutesText), ['5 min', '1 h 35 min', '47 h 59 min', '3 days']);
+  t.same([0, 999, 1500, 12_345_678, 812e9].map(bytesText), ['0 B', '999 B', '1.5 kB', '12.3 MB', '812 GB']);
+  t.same([figure(29.97, 1), figure(3, 0, 'px')], ['30.0', '3 px']);
+  t.same(
+    [count(1, 'camera'), count(0, 'camera'), count(2, 'match', 'matches')],
+    ['1 camera', '0 cameras', '2 matches'],
+  );
+  for (const unknown of [null, undefined, Number.NaN])
+    t.same([clockTime(unknown), minutesText(unknown), figure(unknown)], [UNKNOWN, UNKNOWN, UNKNOWN]);
+  t.equal(bytesText(null), UNKNOWN);
+  t.end();
+});
+
+t.test('what people call a match becomes a session name that the rig takes', (t) => {
+  t.equal(sessionName('  Grün-Weiß : Füchse '), 'Grun-Weiss_Fuchse');
+  t.equal(sessionName('../../etc/passwd'), 'etc_passwd');
+  for (const text of ['', '   ', '!!!', '___', '試合'])
+    t.equal(sessionName(text), undefined, JSON.stringify(text));
+  for (const text of ['a'.repeat(200), '-x-', '7 – 1', 'U17 Mädchen'])
+    t.ok(SessionId.safeParse(sessionName(text)).success, `${text} → ${sessionName(text)}`);
+  t.end();
+});
+
+t.test('parameters of a path are escaped', (t) => {
+  t.equal(path('/a/:session_uid/b/:part', { session_uid: '../x y', part: 2 }), '/a/..%2Fx%20y/b/2');
+  t.end();
+});

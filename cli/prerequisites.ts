@@ -5,21 +5,25 @@ import { delimiter, join } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
 import { type Shell, say } from './shell.ts';
 
-/** Programs from outside npm, and the Debian package that brings each. */
+/** Programs from outside npm, and the Debian packages that bring each. */
 const DEBIAN_PACKAGES = {
-  ffmpeg: 'ffmpeg',
-  ffprobe: 'ffmpeg',
-  mosquitto_pub: 'mosquitto-clients',
-  mosquitto_sub: 'mosquitto-clients',
-  curl: 'curl',
-} as const;
+  ffmpeg: ['ffmpeg'],
+  ffprobe: ['ffmpeg'],
+  // One tool of Hugin stands for all.
+  cpfind: ['hugin-tools'],
+  mosquitto_pub: ['mosquitto-clients'],
+  mosquitto_sub: ['mosquitto-clients'],
+  curl: ['curl'],
+  // Without a font its pictures of the pages have no words.
+  chromium: ['chromium', 'fonts-dejavu-core'],
+} as const satisfies Record<string, readonly string[]>;
 type Program = keyof typeof DEBIAN_PACKAGES;
 
 /** What each command needs. */
 export const NEEDS = {
-  demo: ['ffmpeg', 'ffprobe'],
-  test: ['ffmpeg', 'ffprobe', 'mosquitto_pub', 'mosquitto_sub', 'curl'],
-  bench: ['ffmpeg', 'ffprobe', 'mosquitto_pub', 'mosquitto_sub', 'curl'],
+  demo: ['ffmpeg', 'ffprobe', 'cpfind'],
+  test: ['ffmpeg', 'ffprobe', 'cpfind', 'mosquitto_pub', 'mosquitto_sub', 'curl', 'chromium'],
+  bench: ['ffmpeg', 'ffprobe', 'cpfind', 'mosquitto_pub', 'mosquitto_sub', 'curl', 'chromium'],
 } as const satisfies Record<string, readonly Program[]>;
 
 /** Where a program is, or undefined. */
@@ -44,7 +48,7 @@ export async function ensurePrograms(shell: Shell, programs: readonly Program[])
   const missing = () => programs.filter((program) => whereIs(program, shell.env) === undefined);
   const absent = missing();
   if (absent.length === 0) return;
-  const packages = [...new Set(absent.map((program) => DEBIAN_PACKAGES[program]))];
+  const packages = [...new Set(absent.flatMap((program) => DEBIAN_PACKAGES[program]))];
   const line = `sudo apt-get install -y ${packages.join(' ')}`;
   if (!shell.superuser || whereIs('apt-get', shell.env) === undefined)
     throw new TouchlineError('program_missing', `${absent.join(', ')}: not installed. Type: ${line}`);

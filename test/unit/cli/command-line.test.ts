@@ -53,7 +53,7 @@ t.test('what is wrong is said on stderr, with a way out', async (t: Test) => {
   });
   t.match(await run(['demo', '--once'], { env: { PATH: '/nowhere' } }), {
     code: 1,
-    err: /ffmpeg, ffprobe: not installed. Type: sudo apt-get install -y ffmpeg/,
+    err: /ffmpeg, ffprobe, cpfind: not installed. Type: sudo apt-get install -y ffmpeg hugin-tools/,
     out: '',
   });
 });

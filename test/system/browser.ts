@@ -1,0 +1,67 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Test } from 'tap';
+import { ROOT } from './running-rig.ts';
+
+/** Where the pictures of a run lie; `node tools/pictures.ts` takes those of the README from there. */
+export const PICTURES = join(ROOT, 'dist/pictures');
+
+export const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true } as const;
+export const DESK = { viewport: { width: 1440, height: 900 } } as const;
+
+export interface OpenPage {
+  readonly page: Page;
+  /** No serious finding of axe, the highest contrast level included. */
+  accessible(what: string): Promise<void>;
+  picture(name: string, options?: { fullPage?: boolean }): Promise<void>;
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RUN_AXE = `axe.run(document, {
+  runOnly: ['wcag2a', 'wcag2aa', 'wcag2aaa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+}).then(({ violations }) => violations
+  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  .map(({ id, nodes }) => id + ': ' + nodes.map(({ target }) => target.join(' ')).join(', ')))`;
+
+/** Debian's Chromium with a new, empty profile; no host but those the test names is asked for anything. */
+export async function startBrowser(t: Test): Promise<{
+  open(options: BrowserContextOptions, url: string): Promise<OpenPage>;
+}> {
+  const browser: Browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  t.teardown(() => browser.close());
+  mkdirSync(PICTURES, { recursive: true });
+  return {
+    async open(options, url) {
+      const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
+      const page = await context.newPage();
+      page.on('pageerror', (error) => t.fail(`the page threw: ${error.message}`));
+      await page.goto(url);
+      return {
+        page,
+        async accessible(what) {
+          // By the debugger, not by a script element: the page's policy allows none but its own.
+          await page.evaluate(AXE);
+          const found = await page.evaluate(RUN_AXE);
+          t.same(found, [], `axe finds nothing serious: ${what}`);
+        },
+        async picture(name, { fullPage = false } = {}) {
+          await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage });
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,3 @@
+export function SessionPage(_: { uid: string; view: string | null }) {
+  return <h1>Session</h1>;
+}

@@ -1,0 +1,94 @@
+import type { CentralSession, Job } from '#contracts/http-central.ts';
+import type { Tone } from '../components/tone.ts';
+import { count } from '../live/format.ts';
+
+/** What a card of the list says about a session, decided from the session and its jobs. Pure. */
+
+export interface SessionSummary {
+  readonly state:
+    | 'coming-in'
+    | 'panorama-running'
+    | 'panorama-failed'
+    | 'proxies'
+    | 'proxy-failed'
+    | 'waiting'
+    | 'done'
+    | 'complete';
+  readonly tone: Tone;
+  readonly words: string;
+  /** 0 to 1 of what runs; null when nothing does. */
+  readonly progress: number | null;
+  readonly cameras: readonly CameraSummary[];
+}
+
+/** `unfinished`: some of it is here. */
+export interface CameraSummary {
+  readonly camera: string;
+  readonly state: 'here' | 'unfinished' | 'missing';
+}
+
+/** `jobs` are the session's, the newest first. */
+export function summarizeSession(session: CentralSession, jobs: readonly Job[]): SessionSummary {
+  const sent = new Set(session.recordings.map((recording) => recording.camera_id));
+  const missing = new Set(session.missing);
+  const cameras = session.cameras.map(
+    (camera): CameraSummary => ({
+      camera,
+      state: !missing.has(camera) ? 'here' : sent.has(camera) ? 'unfinished' : 'missing',
+    }),
+  );
+  const base = { cameras, progress: null };
+  const proxies = newestOfEachSubject(jobs, 'proxy');
+  const panorama = jobs.find((job) => job.kind === 'panorama');
+  if (!session.complete) {
+    const here = cameras.filter(({ state }) => state === 'here').length;
+    const words = `Coming in, ${here} of ${count(cameras.length, 'camera')}`;
+    return { ...base, state: 'coming-in', tone: 'unknown', words };
+  }
+  if (panorama?.state === 'running')
+    return {
+      ...base,
+      state: 'panorama-running',
+      tone: 'unknown',
+      words: `Panorama ${percent(panorama.progress)}`,
+      progress: panorama.progress,
+    };
+  const making = proxies.filter((job) => job.state === 'running' || job.state === 'queued');
+  if (making.length > 0) {
+    const ready = proxies.filter((job) => job.state === 'done').length;
+    const progress =
+      proxies.reduce((sum, job) => sum + (job.state === 'done' ? 1 : job.progress), 0) / proxies.length;
+    return {
+      ...base,
+      state: 'proxies',
+      tone: 'unknown',
+      words: `Proxies, ${ready} of ${proxies.length} made`,
+      progress,
+    };
+  }
+  if (panorama?.state === 'queued')
+    return { ...base, state: 'waiting', tone: 'unknown', words: 'Panorama waits for a worker' };
+  if (panorama?.state === 'failed' && !session.panorama)
+    return { ...base, state: 'panorama-failed', tone: 'fault', words: 'Panorama failed' };
+  if (proxies.some((job) => job.state === 'failed'))
+    return { ...base, state: 'proxy-failed', tone: 'warning', words: 'A proxy failed' };
+  if (session.panorama) return { ...base, state: 'done', tone: 'calm', words: 'Panorama ready' };
+  return { ...base, state: 'complete', tone: 'calm', words: 'Complete, no panorama' };
+}
+
+/** Of each camera and part, the job that was asked for last. */
+export function newestOfEachSubject<K extends Job['kind']>(
+  jobs: readonly Job[],
+  kind: K,
+): Extract<Job, { kind: K }>[] {
+  const found = new Map<string, Extract<Job, { kind: K }>>();
+  for (const job of jobs)
+    if (job.kind === kind && !found.has(job.subject))
+      found.set(job.subject, job as Extract<Job, { kind: K }>);
+  return [...found.values()];
+}
+
+/** `0.427` → `42 %`: never 100 before the end. */
+export function percent(progress: number): string {
+  return `${Math.floor(Math.min(1, Math.max(0, progress)) * 100)} %`;
+}

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
+import { NEEDS } from '../../../cli/prerequisites.ts';
 import { runCommandLine } from '../../../cli/program.ts';
 
 /** One command line in this process: what it wrote, and its exit code. */
@@ -104,7 +105,7 @@ t.test('bench lists, runs with a seed, and fails when one does', async (t: Test)
 
   const tools = join(root, 'bin');
   mkdirSync(tools);
-  for (const name of ['ffmpeg', 'ffprobe', 'mosquitto_pub', 'mosquitto_sub', 'curl'])
+  for (const name of NEEDS.bench)
     writeFileSync(join(tools, name), '', { mode: 0o755 });
   const env = { PATH: tools };
   const once = await run(['bench', 'speed', '--json', '--seed', '7', '--rounds', '5'], { root, env });

@@ -113,6 +113,12 @@ export const ERRORS = {
     meaning: 'This address does not take this content type.',
     remedy: 'See the documentation of the address.',
   },
+  range_not_satisfiable: {
+    status: 416,
+    blame: 'caller',
+    meaning: 'The file has no such bytes.',
+    remedy: 'Ask for a range within its size.',
+  },
   checksum_mismatch: {
     status: 422,
     blame: 'peer',

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { WireError } from './errors.ts';
-import { CameraId, Part, SessionId, SessionUid, Sha256 } from './ids.ts';
+import type { Reset } from './http.ts';
+import { CameraId, Part, Position, RigId, SessionId, SessionUid, Sha256 } from './ids.ts';
 import { PanoramaResult, PanoramaSettings } from './panorama.ts';
+import { NodeStatus } from './states.ts';
 import { WireTime } from './time.ts';
 
 /** HTTP of the central server: the bodies of the routes in `routes.ts`. */
@@ -118,15 +120,44 @@ export const JobRepeat = z
   .object({ settings: z.record(z.string(), z.unknown()).optional().describe('Those of its kind') })
   .default({});
 
+const UrlPath = z.string().describe('Path on this server');
+
+/** What a video file shows when all of it was read. */
+export const VideoFacts = z.object({
+  codec: z.string(),
+  width: z.int(),
+  height: z.int(),
+  fps: z.number(),
+  frames: z.int(),
+  duration_sec: z.number().describe('From the first frame to the end of the last, gaps included'),
+});
+export type VideoFacts = z.infer<typeof VideoFacts>;
+
 export const CentralRecording = z.object({
   recording_id: z.string(),
   camera_id: CameraId,
+  position: Position.nullable(),
   part: Part,
   file: z.string().describe('Absolute path on the server'),
-  manifest: z.string().nullable(),
+  manifest: z.string().nullable().describe('Absolute path on the server'),
   size_bytes: z.int(),
   sha256: Sha256,
   received_at: WireTime,
+  started_at: WireTime.nullable().describe(
+    'When the first frame was exposed, in master time where it is known',
+  ),
+  master_time: z.boolean().nullable().describe("False: started_at is by the node's own clock"),
+  /** From the manifest until the proxy was made, then from the file; null when neither tells. */
+  duration_sec: z.number().nullable(),
+  fps: z.number().nullable(),
+  frames: z.int().nullable(),
+  width: z.int().nullable(),
+  height: z.int().nullable(),
+  codec: z.string().nullable(),
+  original_url: UrlPath,
+  proxy_url: UrlPath.nullable().describe('Null until it was made: see the job of kind `proxy`'),
+  manifest_url: UrlPath.nullable(),
+  thumbnail_url: UrlPath.nullable(),
 });
 export type CentralRecording = z.infer<typeof CentralRecording>;
 export const CentralSession = z.object({
@@ -134,10 +165,42 @@ export const CentralSession = z.object({
   session_id: SessionId,
   folder: z.string(),
   complete: z.boolean().describe('Every camera of the session has sent its last part'),
+  cameras: z.array(CameraId).describe('Those that took part, from left to right'),
+  missing: z.array(CameraId).describe('Those of them that have not sent everything'),
+  started_at: WireTime.nullable().describe('The earliest frame of its recordings'),
+  duration_sec: z.number().nullable().describe('From there to the latest'),
+  thumbnail_url: UrlPath.nullable(),
   recordings: z.array(CentralRecording),
+  panorama: z
+    .object({ url: UrlPath, thumbnail_url: UrlPath.nullable(), result: PanoramaResult })
+    .nullable()
+    .describe('The last one that was made'),
   jobs: z.array(Job),
 });
 export type CentralSession = z.infer<typeof CentralSession>;
+
+export const Device = z
+  .object({
+    rig: RigId,
+    camera_id: CameraId,
+    available: z.boolean().describe('It says so itself, and was heard in the last seconds'),
+    seen_at: WireTime.describe('When it last spoke'),
+    status: NodeStatus.nullable(),
+  })
+  .describe('A camera node whose rig sends its states here');
+export type Device = z.infer<typeof Device>;
+export const DeviceList = z.object({ devices: z.array(Device) });
+
+/**
+ * Messages of the event stream. `reset` comes first to whoever cannot be told what was missed, and whenever changes
+ * may have been lost. `session`, like `job`, is the whole of it as it is now.
+ */
+export interface CentralEvents {
+  readonly job: Job;
+  readonly session: CentralSession;
+  readonly device: Device;
+  readonly reset: Reset;
+}
 
 /** What central keeps beside the files of a session, so that the folders alone tell all of it. */
 export const StoredSession = z

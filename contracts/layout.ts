@@ -13,6 +13,18 @@ export function videoFileName(sessionId: SessionId, cameraId: CameraId, startUs:
   return `${recordingId(sessionId, cameraId)}_${fileStamp(startUs)}.mp4`;
 }
 
+/** What a file of a recording is called when it leaves central. */
+export function downloadName(
+  sessionId: SessionId,
+  cameraId: CameraId,
+  part: number,
+  extension: string,
+): string {
+  return numbered(recordingId(sessionId, cameraId), part, extension);
+}
+
+export const panoramaDownloadName = (sessionId: SessionId): string => `${sessionId}_panorama.mp4`;
+
 function numbered(stem: string, part: number, extension: string): string {
   return part === 1 ? `${stem}.${extension}` : `${stem}.p${part}.${extension}`;
 }
@@ -40,8 +52,16 @@ export const centralLayout = {
     `sessions/${folder}/${cameraId}/${numbered('recording', part, 'mp4')}`,
   manifest: (folder: string, cameraId: CameraId, part: number) =>
     `sessions/${folder}/${cameraId}/${numbered('manifest', part, 'json')}`,
+  /** Every browser plays it; frame n of it is frame n of the recording. */
+  proxy: (folder: string, cameraId: CameraId, part: number) =>
+    `sessions/${folder}/${cameraId}/${numbered('proxy', part, 'mp4')}`,
+  thumbnail: (folder: string, cameraId: CameraId, part: number) =>
+    `sessions/${folder}/${cameraId}/${numbered('thumbnail', part, 'jpg')}`,
   /** Whose folder it is: `StoredSession`. */
   sessionRecord: (folder: string) => `sessions/${folder}/session.json`,
   panorama: (folder: string) => `sessions/${folder}/stitched/panorama.mp4`,
+  /** What was made, beside it: `PanoramaResult`. */
+  panoramaResult: (folder: string) => `sessions/${folder}/stitched/panorama.json`,
+  panoramaThumbnail: (folder: string) => `sessions/${folder}/stitched/thumbnail.jpg`,
   jobsExport: 'processing/jobs.json',
 } as const;

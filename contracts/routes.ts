@@ -28,12 +28,24 @@ export const nodeRoutes = {
   video: '/api/v1/recordings/:session_uid/:part/video.mp4',
   /** Previews and recordings of any camera of the rig, through the node that is asked. */
   camera: '/api/v1/rig/cameras/:camera_id',
+  cameraPreview: '/api/v1/rig/cameras/:camera_id/preview.jpg',
+  cameraRecordings: '/api/v1/rig/cameras/:camera_id/recordings',
+  cameraPlaylist: '/api/v1/rig/cameras/:camera_id/recordings/:session_uid/:part/index.m3u8',
+  cameraVideo: '/api/v1/rig/cameras/:camera_id/recordings/:session_uid/:part/video.mp4',
   session: '/api/v1/session',
   light: '/api/v1/light',
 } as const;
 
 /** Route of a service's Unix socket: the same commands as on MQTT. */
 export const socketCommandRoute = '/cmd/:service/:name';
+
+/** Route of the recorder's picture socket, which its own node's api asks: pictures stay off the bus. */
+export const socketPreviewRoute = '/preview.jpg';
+/** When the frame was exposed, as a wire time: header of every preview. */
+export const CAPTURED_AT_HEADER = 'x-captured-at';
+
+/** By which one node of the rig knows another: header of what a node asks of the others. */
+export const RIG_KEY_HEADER = 'x-touchline-rig-key';
 
 /** HTTP of the central server. */
 export const centralRoutes = {
@@ -50,7 +62,25 @@ export const centralRoutes = {
   jobRepeat: '/api/v1/jobs/:job_id/repeat',
   devices: '/api/v1/devices',
   calibrations: '/api/v1/calibrations',
+  checksums: '/api/v1/sessions/:session_uid/checksums',
 } as const;
+
+/** Files of a session on central. All take Range; `?download` names them as they are named in `checksums`. */
+export const centralFiles = {
+  original: '/api/v1/sessions/:session_uid/recordings/:camera_id/:part/original.mp4',
+  proxy: '/api/v1/sessions/:session_uid/recordings/:camera_id/:part/proxy.mp4',
+  thumbnail: '/api/v1/sessions/:session_uid/recordings/:camera_id/:part/thumbnail.jpg',
+  manifest: '/api/v1/sessions/:session_uid/recordings/:camera_id/:part/manifest.json',
+  panorama: '/api/v1/sessions/:session_uid/panorama.mp4',
+  panoramaThumbnail: '/api/v1/sessions/:session_uid/panorama.jpg',
+} as const;
+
+/** The path of a route with its parameters filled in. */
+export function pathTo(route: string, parameters: Readonly<Record<string, string | number>>): string {
+  return route.replace(/:([a-z_]+)/g, (whole, name: string) =>
+    name in parameters ? encodeURIComponent(String(parameters[name])) : whole,
+  );
+}
 
 /** Content type of every error. */
 export const PROBLEM_JSON = 'application/problem+json';

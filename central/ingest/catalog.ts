@@ -1,24 +1,13 @@
-import { type Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import { TouchlineError } from '#contracts/errors.ts';
-import { type CentralRecording, type ConfirmRequest, ConfirmResult } from '#contracts/http-central.ts';
-import { recordingId } from '#contracts/ids.ts';
+import { type ConfirmRequest, ConfirmResult, type VideoFacts } from '#contracts/http-central.ts';
 import { centralLayout } from '#contracts/layout.ts';
-import type { Manifest } from '#contracts/manifest.ts';
 import type { RigSession } from '#contracts/session.ts';
-import { toWireTime } from '#contracts/time.ts';
 import { type BlobStore, hashOf } from '#ports/blobs/blobs.ts';
+import type { Database } from '#ports/database/database.ts';
 import type { Logger } from '#runtime/logger.ts';
-import { expectedCameras, isComplete } from './complete.ts';
-import type { IngestTables, RecordingRow, SessionRow } from './tables.ts';
-
-/** A session as it is on the server, without its jobs. */
-export interface CatalogSession {
-  readonly session_uid: string;
-  readonly session_id: string;
-  readonly folder: string;
-  readonly complete: boolean;
-  readonly recordings: (CentralRecording & { readonly contents: Manifest | null })[];
-}
+import { type CatalogSession, describeSession } from './describe.ts';
+import { type IngestTables, type RecordingRow, SESSION_CHANNEL, type SessionRow } from './tables.ts';
 
 export interface Catalog {
   /** Newest first. */
@@ -27,17 +16,22 @@ export interface Catalog {
   session(sessionUid: string): Promise<CatalogSession>;
   /** Rejects with `not_found` for a recording that was never received or is gone. */
   confirm(request: ConfirmRequest): Promise<ConfirmResult>;
+  /** Keeps what a recording showed when all of it was read. */
+  noteFacts(of: Pick<RecordingRow, 'session_uid' | 'camera_id' | 'part'>, facts: VideoFacts): Promise<void>;
+  /** Calls with the uid of each session soon after it changed in any process, and with `missed` when changes may be lost. */
+  watch(onChange: (sessionUid: string | 'missed') => void): () => Promise<void>;
   /** Keeps the newest record of a session that a rig publishes. */
   noteRigSession(record: RigSession): Promise<void>;
 }
 
 export interface CatalogParts {
-  readonly db: () => Kysely<IngestTables>;
+  readonly database: Pick<Database, 'handle' | 'listen'>;
   readonly store: BlobStore;
   readonly log: Logger;
 }
 
-export function createCatalog({ db, store, log }: CatalogParts): Catalog {
+export function createCatalog({ database, store, log }: CatalogParts): Catalog {
+  const db = () => database.handle<IngestTables>();
   const describe = async (sessions: SessionRow[]): Promise<CatalogSession[]> => {
     if (sessions.length === 0) return [];
     const uids = sessions.map((session) => session.session_uid);
@@ -57,40 +51,15 @@ export function createCatalog({ db, store, log }: CatalogParts): Catalog {
         .execute(),
     ]);
     return Promise.all(
-      sessions.map(async (session) => {
-        const own = recordings.filter((row) => row.session_uid === session.session_uid);
-        const record = records.find((row) => row.session_uid === (session.origin_uid ?? session.session_uid));
-        return {
-          session_uid: session.session_uid,
-          session_id: session.session_id,
-          folder: session.folder,
-          complete: isComplete(
-            expectedCameras(record?.record),
-            own.map((row) => ({ cameraId: row.camera_id, part: row.part, final: finalOf(row.manifest) })),
-          ),
-          recordings: await Promise.all(own.map((row) => toRecording(session, row))),
-        };
-      }),
+      sessions.map((session) =>
+        describeSession(
+          store,
+          session,
+          recordings.filter((row) => row.session_uid === session.session_uid),
+          records.find((row) => row.session_uid === (session.origin_uid ?? session.session_uid))?.record,
+        ),
+      ),
     );
-  };
-
-  const toRecording = async (
-    session: SessionRow,
-    row: RecordingRow,
-  ): Promise<CatalogSession['recordings'][number]> => {
-    const video = centralLayout.video(session.folder, row.camera_id, row.part);
-    const manifest = centralLayout.manifest(session.folder, row.camera_id, row.part);
-    return {
-      recording_id: recordingId(session.session_id, row.camera_id),
-      camera_id: row.camera_id,
-      part: row.part,
-      file: (await store.find(video))?.path ?? video,
-      manifest: (await store.find(manifest))?.path ?? null,
-      size_bytes: Number(row.size_bytes),
-      sha256: row.sha256,
-      received_at: toWireTime(row.received_at.getTime() * 1000),
-      contents: row.manifest,
-    };
   };
 
   return {
@@ -145,6 +114,17 @@ export function createCatalog({ db, store, log }: CatalogParts): Catalog {
         checksum_sha256: deep?.sha256 ?? found.sha256,
       });
     },
+    async noteFacts(of, facts) {
+      await db()
+        .updateTable('recording')
+        .set({ facts: JSON.stringify(facts) })
+        .where('session_uid', '=', of.session_uid)
+        .where('camera_id', '=', of.camera_id)
+        .where('part', '=', of.part)
+        .execute();
+    },
+    watch: (onChange) =>
+      database.listen(SESSION_CHANNEL, { notice: onChange, missed: () => onChange('missed') }),
     async noteRigSession(record) {
       await db()
         .insertInto('rig_session')
@@ -162,10 +142,4 @@ export function createCatalog({ db, store, log }: CatalogParts): Catalog {
         .execute();
     },
   };
-}
-
-/** A manifest of another program knows no parts: its file is all there is. */
-function finalOf(manifest: Manifest | null): boolean | null {
-  if (manifest === null) return null;
-  return manifest.touchline?.final ?? true;
 }

@@ -18,16 +18,16 @@ export function expectedCameras(record: RigSession | undefined): readonly Camera
   return record.cameras.filter((camera) => camera.state === 'ready').map((camera) => camera.camera_id);
 }
 
-/** Whether every camera has sent its last part and all parts before it. */
-export function isComplete(expected: readonly CameraId[], arrived: readonly Arrived[]): boolean {
-  return (
-    expected.length > 0 &&
-    expected.every((cameraId) => {
-      const own = arrived.filter((one) => one.cameraId === cameraId);
-      const last = own.find((one) => one.final === true)?.part;
-      if (last === undefined) return false;
-      const parts = new Set(own.map((one) => one.part));
-      return Array.from({ length: last }, (_, index) => index + 1).every((part) => parts.has(part));
-    })
-  );
+/** The cameras that have not sent their last part and all parts before it. */
+export function missingCameras(
+  expected: readonly CameraId[],
+  arrived: readonly Arrived[],
+): readonly CameraId[] {
+  return expected.filter((cameraId) => {
+    const own = arrived.filter((one) => one.cameraId === cameraId);
+    const last = own.find((one) => one.final === true)?.part;
+    if (last === undefined) return true;
+    const parts = new Set(own.map((one) => one.part));
+    return !Array.from({ length: last }, (_, index) => index + 1).every((part) => parts.has(part));
+  });
 }

@@ -1,4 +1,5 @@
 import { type ColumnType, type Generated, type Selectable, sql, type Transaction } from 'kysely';
+import type { VideoFacts } from '#contracts/http-central.ts';
 import type { Manifest } from '#contracts/manifest.ts';
 import type { RigSession } from '#contracts/session.ts';
 
@@ -22,10 +23,17 @@ export interface IngestTables {
     sha256: string;
     manifest: Json<Manifest | null> | null;
     received_at: Generated<Date>;
+    /** What the file showed when its proxy was made. */
+    facts: Json<VideoFacts> | null;
   };
   /** The last record of each session that a rig published. */
   rig_session: { session_uid: string; revision: number; record: Json<RigSession> };
+  /** Of files that are not recordings, as long as size and time are the same. */
+  file_hash: { name: string; size_bytes: Big; modified_ms: number; sha256: string };
 }
+
+/** Channel of `pg_notify` that carries the uid of each session of which something changed. */
+export const SESSION_CHANNEL = 'touchline_session';
 
 export type SessionRow = Selectable<IngestTables['session']>;
 export type RecordingRow = Selectable<IngestTables['recording']>;
@@ -56,6 +64,26 @@ export const ingestMigrations = [
       )`.execute(transaction);
       await sql`create table rig_session (
         session_uid text primary key, revision integer not null, record jsonb not null)`.execute(transaction);
+    },
+  },
+  {
+    name: '021-facts-and-notices',
+    async up(transaction: Transaction<unknown>): Promise<void> {
+      await sql`alter table recording add column facts jsonb`.execute(transaction);
+      await sql`create table file_hash (
+        name text primary key,
+        size_bytes bigint not null,
+        modified_ms double precision not null,
+        sha256 text not null
+      )`.execute(transaction);
+      await sql`create function touchline_session_changed() returns trigger language plpgsql as $$
+        begin
+          perform pg_notify('${sql.raw(SESSION_CHANNEL)}', new.session_uid);
+          return null;
+        end $$`.execute(transaction);
+      for (const table of ['session', 'recording', 'rig_session'])
+        await sql`create trigger session_changed after insert or update on ${sql.table(table)}
+          for each row execute function touchline_session_changed()`.execute(transaction);
     },
   },
 ];

@@ -15,10 +15,12 @@ import { centralRoutes } from '#contracts/routes.ts';
 import type { JobQueue, JobRequest } from '#ports/jobs/jobs.ts';
 import type { HttpApp } from '#runtime/http-app.ts';
 import type { Catalog } from '../ingest/catalog.ts';
+import type { Sessions } from './sessions.ts';
 
 export interface ServerRouteParts {
   readonly catalog: Catalog;
   readonly jobs: JobQueue;
+  readonly sessions: Sessions;
   readonly health: () => Promise<CentralHealth>;
 }
 
@@ -26,7 +28,7 @@ const BySession = z.object({ session_uid: SessionUid });
 const ByJob = z.object({ job_id: z.string().max(64) });
 
 /** Sessions, jobs and health. */
-export function serverRoutes(app: HttpApp, { catalog, jobs, health }: ServerRouteParts): void {
+export function serverRoutes(app: HttpApp, { catalog, jobs, sessions, health }: ServerRouteParts): void {
   app.get(
     centralRoutes.health,
     { schema: { summary: 'Whether the server works', response: { 200: CentralHealth } } },
@@ -35,23 +37,12 @@ export function serverRoutes(app: HttpApp, { catalog, jobs, health }: ServerRout
   app.get(
     centralRoutes.sessions,
     { schema: { summary: 'All sessions, newest first', response: { 200: SessionList } } },
-    async () => {
-      const [sessions, all] = await Promise.all([catalog.sessions(), jobs.list()]);
-      return {
-        sessions: sessions.map((session) => ({
-          ...session,
-          jobs: all.filter((job) => job.session_uid === session.session_uid),
-        })),
-      };
-    },
+    async () => ({ sessions: await sessions.all() }),
   );
   app.get(
     centralRoutes.session,
     { schema: { summary: 'One session', params: BySession, response: { 200: CentralSession } } },
-    async (request) => {
-      const session = await catalog.session(request.params.session_uid);
-      return { ...session, jobs: await jobs.list({ sessionUid: session.session_uid }) };
-    },
+    (request) => sessions.one(request.params.session_uid),
   );
   app.post(
     centralRoutes.panorama,

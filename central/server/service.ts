@@ -11,14 +11,17 @@ import { group, type Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { createCatalog } from '../ingest/catalog.ts';
 import { BYTES_PER_GB, centralDatabase, centralStore } from '../ingest/foundation.ts';
+import { createHashes } from '../ingest/hashes.ts';
 import { healAll } from '../ingest/heal.ts';
 import { ffprobe } from '../ingest/probe.ts';
 import { createRigSessions } from '../ingest/rig-sessions.ts';
 import { ingestRoutes } from '../ingest/routes.ts';
 import { createUploads, type Uploads } from '../ingest/upload.ts';
+import { fileRoutes } from './file-routes.ts';
 import { createJobsExport } from './jobs-export.ts';
 import { panoramaOnComplete } from './on-complete.ts';
 import { serverRoutes } from './routes.ts';
+import { createSessions } from './sessions.ts';
 
 export interface ServerParts {
   readonly config: ServerConfig;
@@ -41,7 +44,9 @@ export function createServer({ config, log, version }: ServerParts): Server {
   const db = <T>() => database.handle<T>();
   const store = centralStore(config, { receives: true });
   const jobs = postgresJobs({ database, log });
-  const catalog = createCatalog({ db, store, log });
+  const catalog = createCatalog({ database, store, log });
+  const hashes = createHashes({ db, store });
+  const sessions = createSessions({ catalog, jobs, store, log });
   const onComplete = panoramaOnComplete({
     catalog,
     jobs,
@@ -86,7 +91,8 @@ export function createServer({ config, log, version }: ServerParts): Server {
       app = await createHttpApp({ log, document: { title: 'Touchline central', version } });
       await app.register(multipart, { throwFileSizeLimit: false });
       ingestRoutes(app, { uploads, catalog, onStored: onComplete.changed });
-      serverRoutes(app, { catalog, jobs, health });
+      serverRoutes(app, { catalog, jobs, sessions, health });
+      fileRoutes(app, { catalog, store, hashes });
       const { host, port } = config.server;
       await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
         throw cause.code === 'EADDRINUSE'

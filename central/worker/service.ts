@@ -18,7 +18,7 @@ export function createWorker({ config, log }: WorkerParts): Unit {
   const database = centralDatabase(config, 'guest', log);
   const store = centralStore(config, { receives: false });
   const jobs = postgresJobs({ database, log });
-  const catalog = createCatalog({ db: () => database.handle(), store, log });
+  const catalog = createCatalog({ database, store, log });
   const panorama = panoramaExecutor({
     store,
     processing: config.processing,

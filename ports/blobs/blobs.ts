@@ -49,6 +49,8 @@ export interface Draft {
 export interface StoredFile {
   readonly path: string;
   readonly sizeBytes: number;
+  /** When it got its contents, milliseconds since 1970; another one for other contents. */
+  readonly modifiedMs: number;
 }
 
 /** Reads a stored file back and hashes it. Rejects with `not_found`. */

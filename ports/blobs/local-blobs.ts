@@ -106,7 +106,7 @@ export function localBlobs({ areas, temp, receives }: LocalBlobsOptions): BlobSt
           if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
           throw error;
         });
-        return found?.isFile() ? { path, sizeBytes: found.size } : undefined;
+        return found?.isFile() ? { path, sizeBytes: found.size, modifiedMs: found.mtimeMs } : undefined;
       }),
     read: (name) => withOurErrors(createReadStream(pathOf(name), { highWaterMark: CHUNK_BYTES }), name),
     list: (folder) =>

@@ -16,6 +16,8 @@ export interface MemoryBlobs extends BlobStore {
 export function memoryBlobs(capacityBytes: number, scratch: string): MemoryBlobs {
   const files = new Map<string, Buffer>();
   const drafts = new Map<string, Buffer>();
+  const modified = new Map<string, number>();
+  let commits = 0;
 
   const free = (): number =>
     capacityBytes - [...files.values(), ...drafts.values()].reduce((sum, bytes) => sum + bytes.length, 0);
@@ -29,6 +31,7 @@ export function memoryBlobs(capacityBytes: number, scratch: string): MemoryBlobs
       sha256: createHash('sha256').update(bytes).digest('hex'),
       async commit(name) {
         files.set(checked(name), bytes);
+        modified.set(checked(name), ++commits);
         drafts.delete(path);
       },
       async discard() {
@@ -72,7 +75,8 @@ export function memoryBlobs(capacityBytes: number, scratch: string): MemoryBlobs
     },
     async find(name) {
       const bytes = files.get(checked(name));
-      return bytes && { path: `memory:${name}`, sizeBytes: bytes.length };
+      const modifiedMs = modified.get(checked(name)) ?? 0;
+      return bytes && { path: `memory:${name}`, sizeBytes: bytes.length, modifiedMs };
     },
     read(name) {
       const bytes = files.get(checked(name));

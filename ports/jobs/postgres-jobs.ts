@@ -64,6 +64,15 @@ export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJob
     return row;
   };
 
+  /** Without all lines of log but the last: they are most of a row. */
+  const inShort = () =>
+    db()
+      .selectFrom('job')
+      .selectAll()
+      .select(
+        sql<string[]>`jsonb_path_query_array(log, ${`$[last - ${LIST_LOG_LINES - 1} to last]`})`.as('log'),
+      );
+
   /** Jobs whose worker is silent go back to the queue, or end when that happened too often. */
   const reap = (): Promise<void> =>
     inside(async (transaction) => {
@@ -217,9 +226,9 @@ export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJob
         return toJob(row);
       }),
     async list({ sessionUid, limit = LIST_LIMIT } = {}) {
-      let query = db().selectFrom('job').selectAll().orderBy('created_at', 'desc').limit(limit);
+      let query = inShort().orderBy('created_at', 'desc').limit(limit);
       if (sessionUid !== undefined) query = query.where('session_uid', '=', sessionUid);
-      return (await query.execute()).map(inShort);
+      return (await query.execute()).map(toJob);
     },
     get: async (jobId) => toJob(await rowOf(db(), jobId)),
     cancel: (jobId) =>
@@ -242,8 +251,8 @@ export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJob
     async watch(onChange) {
       const changed = async (jobId: string): Promise<void> => {
         try {
-          const row = await db().selectFrom('job').selectAll().where('job_id', '=', jobId).executeTakeFirst();
-          if (row) onChange(inShort(row));
+          const row = await inShort().where('job_id', '=', jobId).executeTakeFirst();
+          if (row) onChange(toJob(row));
         } catch (error) {
           log.info({ err: error, job: jobId }, 'a job changed that cannot be read now');
           onChange('missed');
@@ -277,5 +286,3 @@ export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJob
     },
   };
 }
-
-const inShort = (row: JobRow) => toJob({ ...row, log: row.log.slice(-LIST_LOG_LINES) });

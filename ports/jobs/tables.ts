@@ -88,7 +88,27 @@ export const jobMigrations = [
 
 const wire = (date: Date | null): string | null => (date === null ? null : toWireTime(date.getTime() * 1000));
 
-/** Settings and result may be those of the version before: reading them with today's schema completes them. */
+/** What a panorama of the version before, which knew no calibration, says in today's words. */
+function inTodaysWords(row: JobRow): unknown {
+  const { kind, result } = row;
+  if (kind !== 'panorama' || result === null || !('frames' in result) || 'calibration' in result) return result;
+  return {
+    ...result,
+    fps: result.duration_sec > 0 ? Math.round(result.frames / result.duration_sec) : 0,
+    segments: 1,
+    calibration: null,
+    calibration_origin: null,
+    calibration_reason: {
+      code: 'not_wanted',
+      message: 'made by a version of Touchline without calibration',
+      usable: [],
+    },
+    exposure: [],
+    seams: [],
+  };
+}
+
+/** Settings and result may be those of the version before: they are completed. */
 export function toJob<K extends JobKind = JobKind>(row: JobRow & { kind: K }): JobOf<K> {
   return Job.parse({
     job_id: row.job_id,
@@ -104,7 +124,7 @@ export function toJob<K extends JobKind = JobKind>(row: JobRow & { kind: K }): J
     created_at: wire(row.created_at),
     started_at: wire(row.started_at),
     finished_at: wire(row.finished_at),
-    result: row.result,
+    result: inTodaysWords(row),
     error: row.error,
     log: row.log,
   }) as JobOf<K>;

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { ingestRoutes } from '#central/ingest/routes.ts';
+import { fileRoutes } from '#central/server/file-routes.ts';
 import { serverRoutes } from '#central/server/routes.ts';
 import { NodeConfig } from '#contracts/node-config.ts';
 import { commonRoutes } from '#contracts/routes.ts';
@@ -69,7 +70,8 @@ export async function nodeHttpRoutes(): Promise<Route[]> {
 export async function centralHttpRoutes(): Promise<Route[]> {
   const app = await createHttpApp({ log, document: { title: 'central', version: 'docs' } });
   const unused = <T>(): T => ({}) as T;
-  serverRoutes(app, { catalog: unused(), jobs: unused(), health: unused() });
+  serverRoutes(app, { catalog: unused(), jobs: unused(), sessions: unused(), health: unused() });
+  fileRoutes(app, { catalog: unused(), store: unused(), hashes: unused() });
   ingestRoutes(app, { uploads: unused(), catalog: unused(), onStored: unused() });
   await app.ready();
   try {

@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { Test } from 'tap';
-import { ROOT } from './running-rig.ts';
+import { launchChromium } from '../fixtures/chromium.ts';
+import { ROOT } from '../fixtures/quiet-shell.ts';
 
 /** Where the pictures of a run lie; `node tools/pictures.ts` takes those of the README from there. */
 export const PICTURES = join(ROOT, 'dist/pictures');
@@ -25,23 +26,11 @@ const RUN_AXE = `axe.run(document, {
   .filter(({ impact }) => impact === 'serious' || impact === 'critical')
   .map(({ id, nodes }) => id + ': ' + nodes.map(({ target }) => target.join(' ')).join(', ')))`;
 
-/** Debian's Chromium with a new, empty profile; no host but those the test names is asked for anything. */
+/** A browser for pages of the product; what a page throws fails the test. */
 export async function startBrowser(t: Test): Promise<{
   open(options: BrowserContextOptions, url: string): Promise<OpenPage>;
 }> {
-  const browser: Browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  const browser = await launchChromium();
   t.teardown(() => browser.close());
   mkdirSync(PICTURES, { recursive: true });
   return {

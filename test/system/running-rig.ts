@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { parse, stringify } from 'yaml';
@@ -8,9 +7,7 @@ import type { SupervisedChild } from '../../cli/demo/child.ts';
 import { waitUntilReady } from '../../cli/demo/once.ts';
 import { makePlace } from '../../cli/demo/place.ts';
 import { type DemoSystem, demoSystem } from '../../cli/demo/system.ts';
-import type { Shell } from '../../cli/shell.ts';
-
-export const ROOT = join(import.meta.dirname, '../..');
+import { quietShell } from '../fixtures/quiet-shell.ts';
 
 /** Deep changes to a configuration file before anything starts. */
 export type Edit = (config: { [section: string]: Record<string, unknown> }) => void;
@@ -24,22 +21,8 @@ export interface RunningRig extends DemoSystem {
 
 /** The rig as it ships: the built bundles, one process per service, three nodes and central on loopback. */
 export async function runningRig(t: Test, edits: { node?: Edit; central?: Edit } = {}): Promise<RunningRig> {
-  const shell: Shell = {
-    env: process.env,
-    cwd: ROOT,
-    root: ROOT,
-    node: process.execPath,
-    superuser: process.getuid?.() === 0,
-    stdin: process.stdin,
-    stdout: process.stderr,
-    stderr: process.stderr,
-    exit: () => undefined,
-  };
-  const quiet = {
-    ...shell,
-    stderr: Object.assign(Object.create(process.stderr), { write: () => true }) as typeof process.stderr,
-  };
-  const bundles = await builtBundles(quiet);
+  const shell = quietShell();
+  const bundles = await builtBundles(shell);
   const place = await makePlace({ out: t.testdir({}), sources: new Map() });
   for (const node of place.nodes) edit(node.configFile, edits.node);
   edit(place.central.configFile, edits.central);

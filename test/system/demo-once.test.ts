@@ -8,8 +8,8 @@ import t, { type Test } from 'tap';
 import { fromWireTime } from '#contracts/time.ts';
 import { runProgram, startProgram } from '#ports/program/program.ts';
 import type { DemoResult } from '../../cli/demo/once.ts';
+import { ROOT } from '../fixtures/quiet-shell.ts';
 import { readBurnedClock } from '../fixtures/read-burned-clock.ts';
-import { ROOT } from './running-rig.ts';
 
 // Boots a whole rig, records, stitches: twice.
 t.setTimeout(300_000);

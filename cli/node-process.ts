@@ -8,6 +8,7 @@ import type { Bus } from '#runtime/bus/bus.ts';
 import { nodeBus } from '#runtime/bus/node-bus.ts';
 import { group, type Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
+import { previewSocketPath } from '#runtime/unix-socket.ts';
 import { createApi } from '#services/api/service.ts';
 import { createBroker } from '#services/broker/service.ts';
 import { createHousekeeper } from '#services/housekeeper/service.ts';
@@ -33,7 +34,18 @@ export function createNode(parts: { config: NodeConfig; log: Logger; version: st
   return group(
     createBroker({ config, clock, log: parts.log.child({ service: 'broker' }) }),
     withBus('sync-agent', (bus, log) => createSyncAgent({ config, clock, bus, log })),
-    withBus('recorder', (bus, log) => createRecorder({ config, clock, disk, camera, bus, log, version })),
+    withBus('recorder', (bus, log) =>
+      createRecorder({
+        config,
+        clock,
+        disk,
+        camera,
+        bus,
+        log,
+        version,
+        previewSocket: previewSocketPath(config),
+      }),
+    ),
     withBus('housekeeper', (bus, log) => createHousekeeper({ config, clock, disk, bus, log, version })),
     withBus('api', (bus, log) => createApi({ config, clock, disk, bus, log, version })),
   );

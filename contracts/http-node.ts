@@ -22,6 +22,15 @@ export const RigView = z.object({
 });
 export type RigView = z.infer<typeof RigView>;
 
+/** Query of a preview. */
+export const PreviewQuery = z.object({
+  width: z.coerce
+    .number()
+    .pipe(z.int().min(64).max(1920))
+    .default(480)
+    .describe('Pixels; never more than the camera has'),
+});
+
 /** `event`: an event of the bus, of any node of the rig. */
 export interface BusEvent {
   readonly camera_id: CameraId;

@@ -136,7 +136,20 @@ export const NodeConfig = z
         queue_messages: z.int().min(10).max(100_000).default(1000).describe('Kept for a link that is down'),
       })
       .prefault({}),
-    api: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(8080) }).prefault({}),
+    api: z
+      .strictObject({
+        host: z.string().default('127.0.0.1'),
+        port: port.default(8080),
+        rig_key: z
+          .string()
+          .min(32)
+          .max(128)
+          .optional()
+          .describe(
+            'Secret that all nodes of the rig share, to show each other their pictures and recordings',
+          ),
+      })
+      .prefault({}),
     offload: z
       .strictObject({
         server_url: z

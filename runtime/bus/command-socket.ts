@@ -1,17 +1,12 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { dirname } from 'node:path';
 import { z } from 'zod';
-import { ERRORS, TouchlineError } from '#contracts/errors.ts';
+import { ERRORS } from '#contracts/errors.ts';
 import { socketCommandRoute } from '#contracts/routes.ts';
 
 import { closeHttpApp, createHttpApp, type HttpApp } from '../http-app.ts';
 import type { Unit } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { listenOnSocket } from '../unix-socket.ts';
 import type { CommandExecutor } from './command-executor.ts';
-
-/** `sun_path` in linux/un.h holds 108 bytes with the closing zero. */
-const LONGEST_PATH = 107;
 
 /**
  * The door that works without a broker: `POST /cmd/{service}/{name}` on a Unix socket takes the same JSON as the
@@ -26,16 +21,6 @@ export function createCommandSocket(options: {
   let app: HttpApp | undefined;
   return {
     async start() {
-      if (Buffer.byteLength(path) > LONGEST_PATH)
-        throw new TouchlineError(
-          'configuration_invalid',
-          `the socket path ${path} has more than ${LONGEST_PATH} bytes`,
-          {
-            field: 'runtime_dir',
-          },
-        );
-      await mkdir(dirname(path), { recursive: true });
-      await removeStale(path);
       app = await createHttpApp({ log });
       // The executor reads the text itself, so that both doors refuse alike.
       app.removeAllContentTypeParsers();
@@ -53,26 +38,10 @@ export function createCommandSocket(options: {
           return reply.code(answer.ok ? 200 : ERRORS[answer.error.code].status).send(answer);
         },
       );
-      await app.listen({ path });
-      await chmod(path, 0o660);
+      await listenOnSocket(app, path);
     },
     async stop() {
       if (app) await closeHttpApp(app);
     },
   };
-}
-
-/** A killed program leaves its socket file behind. One that still answers belongs to somebody: `conflict`. */
-async function removeStale(path: string): Promise<void> {
-  const alive = await new Promise<boolean>((resolve) => {
-    const probe = connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-  if (alive)
-    throw new TouchlineError('conflict', `another program already answers on ${path}; stop it first`);
-  await rm(path, { force: true });
 }

@@ -11,6 +11,9 @@ import { closeHttpApp, createHttpApp, type HttpApp, portOf } from '#runtime/http
 import type { Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { servePage } from '#runtime/pages.ts';
+import { previewSocketPath } from '#runtime/unix-socket.ts';
+import { cameraRoutes } from './cameras.ts';
+import { createPeers } from './peers.ts';
 import { recordingRoutes } from './recordings.ts';
 import { rigRoutes } from './rig-routes.ts';
 import { NODE_SERVICES, nodeStatus, rigView, type Seen, worthTelling } from './status.ts';
@@ -90,6 +93,11 @@ export function createApi(deps: ApiDeps): Unit {
       await servePage(app, 'dashboard');
       events.register(app);
       rigRoutes(app, { config, bus, status, rig });
+      cameraRoutes(app, {
+        config,
+        peers: createPeers(config, statuses),
+        previewSocket: previewSocketPath(config),
+      });
       recordingRoutes(app, { disk: deps.disk });
       stops = watch();
       const address = await app.listen({ host: config.api.host, port: config.api.port });

@@ -6,6 +6,7 @@ import { localDisk } from '#ports/disk/local-disk.ts';
 import { nodeBus } from '#runtime/bus/node-bus.ts';
 import { group } from '#runtime/lifecycle.ts';
 import { runService } from '#runtime/service-main.ts';
+import { previewSocketPath } from '#runtime/unix-socket.ts';
 import { createRecorder } from './service.ts';
 
 await runService({
@@ -18,6 +19,18 @@ await runService({
     const disk = localDisk(config.storage.path);
     const camera = configuredCamera(config.camera, clock);
     const bus = nodeBus('recorder', { config, broker: mqttBroker(config.broker), clock, log });
-    return group(bus, createRecorder({ config, clock, disk, camera, bus, log, version }));
+    return group(
+      bus,
+      createRecorder({
+        config,
+        clock,
+        disk,
+        camera,
+        bus,
+        log,
+        version,
+        previewSocket: previewSocketPath(config),
+      }),
+    );
   },
 });

@@ -11,10 +11,12 @@ import type { Camera, CameraMode } from '#ports/camera/camera.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import type { Disk } from '#ports/disk/disk.ts';
 import type { Bus } from '#runtime/bus/bus.ts';
-import type { Unit } from '#runtime/lifecycle.ts';
+import { group, type Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { createDevices } from './devices.ts';
 import { asDiskError } from './part.ts';
+import { createPreview } from './preview.ts';
+import { createPreviewSocket } from './preview-socket.ts';
 import { watchRigClock } from './rig-clock.ts';
 import { startTake, type Take } from './take.ts';
 
@@ -26,6 +28,8 @@ export interface RecorderDeps {
   readonly bus: Bus;
   readonly log: Logger;
   readonly version: string;
+  /** Unix socket where this node's api asks for pictures; none when left out. */
+  readonly previewSocket?: string;
 }
 
 /** A prepared session that nobody starts is given up after this. */
@@ -37,7 +41,7 @@ const STATE_INTERVAL_MS = 500;
 const FAULTS_KEPT = 20;
 
 export function createRecorder(deps: RecorderDeps): Unit {
-  const { config, clock, disk, camera, bus, log, version } = deps;
+  const { config, clock, disk, bus, log, version } = deps;
   const control = new AbortController();
   const rigClock = { current: undefined as ReturnType<typeof watchRigClock> | undefined };
   let state: SessionState = 'idle';
@@ -45,6 +49,16 @@ export function createRecorder(deps: RecorderDeps): Unit {
   let preparation: { rank: number; gates: Gate[]; maxDurationSec: number } | undefined;
   /** Aborts when the take that is open now is over. */
   let over = new AbortController();
+  const preview = createPreview({
+    camera: deps.camera,
+    clock,
+    log,
+    taken: () => take !== undefined,
+  });
+  const { camera } = preview;
+  const previewSocket = deps.previewSocket
+    ? createPreviewSocket({ path: deps.previewSocket, preview, log })
+    : group();
   const devices = createDevices(camera, disk, config);
   let faults: TouchlineError[] = [];
   let rigSession: RigSession | undefined;
@@ -106,6 +120,7 @@ export function createRecorder(deps: RecorderDeps): Unit {
       clock,
       camera,
       mode,
+      preview: preview.listener,
       identity: {
         sessionId: session.session_id,
         sessionUid: session.session_uid,
@@ -198,6 +213,7 @@ export function createRecorder(deps: RecorderDeps): Unit {
   };
 
   const prepare = async (input: CommandArguments<'prepare'>): Promise<CommandResult<'prepare'>> => {
+    preview.yield();
     if (state === 'finalizing' && take)
       await Promise.race([
         take.done,
@@ -293,7 +309,7 @@ export function createRecorder(deps: RecorderDeps): Unit {
   };
 
   return {
-    async start() {
+    async start(signal) {
       rigClock.current = watchRigClock({ bus, clock, cameraId: config.camera_id });
       await devices.look(control.signal);
       bus.handle('prepare', prepare);
@@ -331,6 +347,7 @@ export function createRecorder(deps: RecorderDeps): Unit {
           publish();
         }),
       ];
+      await previewSocket.start(signal);
       publish();
     },
     async stop() {
@@ -340,6 +357,8 @@ export function createRecorder(deps: RecorderDeps): Unit {
       open?.stop(clock.monoUs(), false);
       await open?.done.catch((error: unknown) => log.error({ err: error }, 'recording failed'));
       control.abort(new TouchlineError('shutting_down', 'the recorder is stopping'));
+      await preview.stop();
+      await previewSocket.stop();
       rigClock.current?.stop();
     },
   };

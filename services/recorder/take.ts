@@ -8,7 +8,7 @@ import type { Camera, CameraMode } from '#ports/camera/camera.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import type { Disk } from '#ports/disk/disk.ts';
 import { asDiskError, createPart, type FinishedPart, type PartOptions, type PartRecorder } from './part.ts';
-import { runPipeline } from './pipeline.ts';
+import { type PipelineListener, runPipeline } from './pipeline.ts';
 import { findPlace, type Place } from './place.ts';
 
 /** Pauses between attempts while a session runs: at once first, then slower, never giving up before the stop. */
@@ -27,6 +27,8 @@ export interface TakeOptions
   readonly mode: CameraMode;
   readonly identity: Omit<PartOptions['identity'], 'part'>;
   readonly overriddenGates: readonly Gate[];
+  /** Sees what the camera delivers, before the file does. */
+  readonly preview: PipelineListener;
   readonly onFault: (error: TouchlineError) => void;
   readonly onGap: (gap: TallyGap) => void;
   readonly onPart: (part: FinishedPart) => void;
@@ -108,8 +110,12 @@ export function startTake(options: TakeOptions): Take {
       await runPipeline(
         { camera, clock, cueMonoUs: start?.monoUs ?? clock.monoUs(), signal: closing.signal },
         {
-          opened: (pipeline) => part.opened(pipeline),
+          opened: (pipeline) => {
+            options.preview.opened(pipeline);
+            part.opened(pipeline);
+          },
           fragment: (fragment) => {
+            options.preview.fragment(fragment);
             part.fragment(fragment);
             if (!wasRecording && part.progress) {
               wasRecording = true;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { EventName, EventOf } from './events.ts';
-import { CameraId, Position } from './ids.ts';
+import { CameraId, Part, Position, SessionUid } from './ids.ts';
 import { Manifest } from './manifest.ts';
 import { RigSession } from './session.ts';
 import { NodeStatus } from './states.ts';
@@ -44,8 +44,18 @@ export interface NodeMessages {
   event: BusEvent;
 }
 
+/** `GET recordings`. */
 export const RecordingList = z.object({
-  recordings: z.array(z.object({ manifest_path: z.string(), manifest: Manifest })),
+  recordings: z.array(
+    z.object({
+      manifest_path: z.string(),
+      manifest: Manifest,
+      session_uid: SessionUid,
+      part: Part,
+      playable: z.boolean().describe('The file is there, and of a kind that browsers play'),
+      playlist: z.string().nullable().describe('Path of its HLS playlist on that node'),
+    }),
+  ),
   unreadable: z.array(z.object({ manifest_path: z.string(), reason: z.string() })),
 });
 export type RecordingList = z.infer<typeof RecordingList>;

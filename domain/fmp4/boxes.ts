@@ -18,7 +18,7 @@ export function viewOf(bytes: Uint8Array): DataView {
 }
 
 /** Size and type of the box that begins at `at`; undefined when fewer than its header's bytes are there. */
-function header(
+export function boxHeader(
   bytes: Uint8Array,
   at: number,
 ): { size: number; type: string; headerSize: number } | undefined {
@@ -54,7 +54,7 @@ export function boxReader(): { push(chunk: Uint8Array): Iterable<Box>; readonly 
       chunks = [bytes];
       for (;;) {
         const rest = chunks[0] ?? bytes;
-        const next = header(rest, 0);
+        const next = boxHeader(rest, 0);
         needed = next ? next.size : 8;
         if (next && (next.size < next.headerSize || next.size > LARGEST_BOX_BYTES)) {
           damage = new RangeError(`a box "${next.type}" of ${next.size} bytes cannot be part of a recording`);
@@ -73,7 +73,7 @@ export function boxReader(): { push(chunk: Uint8Array): Iterable<Box>; readonly 
 export function children(bytes: Uint8Array, skip: number): Box[] {
   const boxes: Box[] = [];
   for (let at = skip; ; ) {
-    const next = header(bytes, at);
+    const next = boxHeader(bytes, at);
     if (!next || next.size < next.headerSize || at + next.size > bytes.length) return boxes;
     boxes.push({ type: next.type, bytes: bytes.subarray(at, at + next.size) });
     at += next.size;

@@ -113,6 +113,11 @@ const SAMPLE_IS_NOT_SYNC = 0x10000;
 
 function fragment(held: Box[]): Fragment {
   const moof = held.find((box) => box.type === 'moof');
+  return { kind: 'fragment', bytes: concat(held), ...fragmentTimes(moof) };
+}
+
+/** What a fragment's `moof` tells of its frames. Throws `RangeError` when it lacks its header. */
+export function fragmentTimes(moof: Box | undefined): Pick<Fragment, 'times' | 'endTime' | 'keyframe'> {
   const traf = find(moof, 'traf');
   const tfhd = find(traf, 'tfhd');
   const tfdt = find(traf, 'tfdt');
@@ -150,8 +155,6 @@ function fragment(held: Box[]): Fragment {
     if (runFlags & 0x800) cursor += 4;
   }
   return {
-    kind: 'fragment',
-    bytes: concat(held),
     times,
     endTime: time,
     keyframe: ((firstFlags ?? defaultFlags) & SAMPLE_IS_NOT_SYNC) === 0,

@@ -52,6 +52,9 @@ export async function diskConformance(t: Assertions, disk: Disk): Promise<void> 
   );
   t.equal((await bytesOf(disk, 'a/b/film.mp4', 3)).toString(), 't!', 'reading can begin anywhere');
   t.equal((await bytesOf(disk, 'a/b/film.mp4', 5)).length, 0, 'at the end too');
+  const small: string[] = [];
+  for await (const chunk of disk.read('a/b/film.mp4', 1, 2)) small.push(chunk.toString());
+  t.same(small, ['ne', 't!'], 'in chunks as small as asked for');
   await t.rejects(bytesOf(disk, 'a/none'), { code: 'not_found' }, 'what is not there cannot be read');
 
   const texts = ['one', 'two', 'three'];

@@ -9,8 +9,8 @@ export interface Disk {
   open(path: string, how: 'create' | 'existing'): Promise<DiskFile>;
   /** Writes a small file whole: a reader, and a power cut, see the old or the new one and nothing between. */
   replace(path: string, text: string): Promise<void>;
-  /** The bytes in chunks of about 1 MiB. Throws `not_found`. */
-  read(path: string, from?: number): AsyncIterable<Buffer>;
+  /** The bytes in chunks, of 1 MiB unless told otherwise; only what is iterated over is read. Throws `not_found`. */
+  read(path: string, from?: number, chunkBytes?: number): AsyncIterable<Buffer>;
   /** Files below a folder, recursively, in order of path; none when the folder is not there, and no half replacements. */
   list(folder: string): Promise<DiskEntry[]>;
   /** Removes a file and syncs its folder; nothing happens when it is not there. */

@@ -63,14 +63,14 @@ export function localDisk(root: string): Disk {
         }
         await syncFolder(dirname(at(path)));
       }),
-    async *read(path, from = 0) {
+    async *read(path, from = 0, chunkBytes = READ_CHUNK_BYTES) {
       const handle = await guard(`open ${path}`, () => open(at(path), 'r'));
       try {
         let position = from;
         for (;;) {
-          const buffer = Buffer.allocUnsafe(READ_CHUNK_BYTES);
+          const buffer = Buffer.allocUnsafe(chunkBytes);
           const { bytesRead } = await guard(`read ${path}`, () =>
-            handle.read(buffer, 0, READ_CHUNK_BYTES, position),
+            handle.read(buffer, 0, chunkBytes, position),
           );
           if (bytesRead === 0) return;
           position += bytesRead;

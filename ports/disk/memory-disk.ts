@@ -80,10 +80,10 @@ export function memoryDisk(capacityBytes: number, root = '/memory'): MemoryDisk 
       room(bytes.length, path);
       files.set(path, { bytes, syncedBytes: bytes.length });
     },
-    async *read(path, from = 0) {
+    async *read(path, from = 0, chunkBytes = 1024 * 1024) {
       check();
       const { bytes } = existing(path);
-      for (let at = from; at < bytes.length; at += 1024 * 1024) yield bytes.subarray(at, at + 1024 * 1024);
+      for (let at = from; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
     },
     async list(folder) {
       check();

@@ -93,12 +93,14 @@ export function createApi(deps: ApiDeps): Unit {
       await servePage(app, 'dashboard');
       events.register(app);
       rigRoutes(app, { config, bus, status, rig });
-      cameraRoutes(app, {
+      const peers = createPeers(config, statuses);
+      cameraRoutes(app, { config, peers, previewSocket: previewSocketPath(config) });
+      recordingRoutes(app, {
         config,
-        peers: createPeers(config, statuses),
-        previewSocket: previewSocketPath(config),
+        disk: deps.disk,
+        peers,
+        active: () => status().recorder?.recording ?? null,
       });
-      recordingRoutes(app, { disk: deps.disk });
       stops = watch();
       const address = await app.listen({ host: config.api.host, port: config.api.port });
       apiPort = portOf(app);

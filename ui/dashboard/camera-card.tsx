@@ -73,7 +73,8 @@ function factsOf({ sync }: NodeStatus, { recording, camera, disk }: NonNullable<
   facts.push(
     ['Picture', camera.present ? `${camera.width}×${camera.height}, ${camera.fps} fps` : UNKNOWN],
     ['Codec', camera.present ? camera.codec.toUpperCase() : UNKNOWN],
-    ['Free', `${bytesText(disk.free_bytes)} · ${minutesText(disk.minutes_left)}`],
+    ['Free space', bytesText(disk.free_bytes)],
+    ['Room for', minutesText(disk.minutes_left)],
     ['Clock offset', offset],
   );
   return facts;

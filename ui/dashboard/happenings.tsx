@@ -34,10 +34,10 @@ function wordsOf(
     case 'recording/finished':
       return {
         tone: payload.recovered === true ? 'warning' : 'calm',
-        text: `${payload.recovered === true ? 'recovered' : 'finished'} ${payload.session_id}${payload.part === 1 ? '' : `, part ${payload.part}`}`,
+        text: `${payload.recovered === true ? 'file recovered' : 'file finished'}${payload.part === 1 ? '' : `, part ${payload.part}`}`,
       };
     case 'offload/finished':
-      return { tone: 'calm', text: `${payload.session_id} is home` };
+      return { tone: 'calm', text: 'recording is home' };
     case 'offload/failed':
       return {
         tone: 'fault',

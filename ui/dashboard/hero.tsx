@@ -49,7 +49,7 @@ export function Hero({ summary, heardMs, stale }: { summary: RigSummary; heardMs
               phase === 'starting' ? (
                 'Not known yet'
               ) : (
-                'Nothing'
+                <strong>Nothing</strong>
               )
             ) : (
               <ul class="problems">

@@ -20,6 +20,7 @@ import { createUploads, type Uploads } from '../ingest/upload.ts';
 import { fileRoutes } from './file-routes.ts';
 import { createJobsExport } from './jobs-export.ts';
 import { panoramaOnComplete } from './on-complete.ts';
+import { proxiesWanted } from './proxies-wanted.ts';
 import { serverRoutes } from './routes.ts';
 import { createSessions } from './sessions.ts';
 
@@ -53,6 +54,7 @@ export function createServer({ config, log, version }: ServerParts): Server {
     log,
     enabled: config.processing.panorama_on_complete,
   });
+  const proxies = proxiesWanted({ catalog, jobs, store, log });
   const broker = aedesBroker({
     host: config.broker.host,
     port: config.broker.port,
@@ -90,7 +92,14 @@ export function createServer({ config, log, version }: ServerParts): Server {
       });
       app = await createHttpApp({ log, document: { title: 'Touchline central', version } });
       await app.register(multipart, { throwFileSizeLimit: false });
-      ingestRoutes(app, { uploads, catalog, onStored: onComplete.changed });
+      ingestRoutes(app, {
+        uploads,
+        catalog,
+        async onStored(sessionUid) {
+          await proxies.changed(sessionUid);
+          await onComplete.changed(sessionUid);
+        },
+      });
       serverRoutes(app, { catalog, jobs, sessions, health });
       fileRoutes(app, { catalog, store, hashes });
       const { host, port } = config.server;
@@ -118,6 +127,7 @@ export function createServer({ config, log, version }: ServerParts): Server {
       async start() {
         const added = await healAll({ db: db(), store, log });
         if (added > 0) log.warn({ added }, 'recordings that the catalogue did not know were added');
+        await proxies.catchUp();
         await onComplete.catchUp();
       },
       stop: async () => undefined,

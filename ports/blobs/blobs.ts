@@ -14,7 +14,7 @@ export interface BlobStore {
    * Rejects with `payload_too_large`, `insufficient_storage`, what `checkHead` throws, or the source's own error.
    */
   receive(source: Readable, options: ReceiveOptions): Promise<Draft>;
-  /** Makes a draft of a file that a program wrote below `scratch`. The file is gone from there afterwards. */
+  /** Makes a draft of a file that a program wrote below `scratch`; it lies there until it gets its name. */
   adopt(path: string): Promise<Draft>;
   find(name: string): Promise<StoredFile | undefined>;
   /** The bytes in chunks of 1 MiB. Rejects with `not_found`. */

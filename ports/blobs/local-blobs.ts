@@ -82,7 +82,6 @@ export function localBlobs({ areas, temp, receives }: LocalBlobsOptions): BlobSt
       }),
     adopt: (from) =>
       guard('take over a file', async () => {
-        const path = join(drafts, randomUUID());
         const handle = await open(from, 'r');
         const hash = createHash('sha256');
         let sizeBytes = 0;
@@ -96,8 +95,7 @@ export function localBlobs({ areas, temp, receives }: LocalBlobsOptions): BlobSt
         } finally {
           await handle.close();
         }
-        await rename(from, path);
-        return draftOf(path, sizeBytes, hash.digest('hex'));
+        return draftOf(from, sizeBytes, hash.digest('hex'));
       }),
     find: (name) =>
       guard(`look for ${name}`, async () => {

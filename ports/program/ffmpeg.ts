@@ -6,7 +6,7 @@ export interface FfmpegRun {
   readonly path: string;
   readonly args: readonly string[];
   readonly signal: AbortSignal;
-  /** Lines of `-progress pipe:1`. */
+  /** Lines of stdout, such as those of `-progress pipe:1`. */
   readonly onProgressLine: (line: string) => void;
   readonly onLogLine: (line: string) => void;
 }
@@ -14,7 +14,7 @@ export interface FfmpegRun {
 const STOP_GRACE_MS = 2000;
 
 /**
- * Runs ffmpeg in a process group of its own until it ends. An abort ends the group, and so does the death of this
+ * Runs ffmpeg (or ffprobe) in a process group of its own until it ends. An abort ends the group, and so does the death of this
  * process, even by `kill -9`: two of them must never write the same file.
  * Throws `program_missing`, `job_failed` with its last lines, or the signal's reason.
  */
@@ -36,7 +36,7 @@ export async function runFfmpeg({ path, args, signal, onProgressLine, onLogLine 
   signal.removeEventListener('abort', onAbort);
   signal.throwIfAborted();
   if (end.code !== 0)
-    throw new TouchlineError('job_failed', `ffmpeg failed: ${describeEnd(end)}`, {
+    throw new TouchlineError('job_failed', `${path.split('/').at(-1)} failed: ${describeEnd(end)}`, {
       details: { code: end.code, signal: end.signal, lines: end.stderr.slice(-10) },
     });
 }

@@ -23,7 +23,7 @@ export function createNode(parts: { config: NodeConfig; log: Logger; version: st
   const { config, version } = parts;
   const clock = systemClock();
   const disk = localDisk(config.storage.path);
-  const camera = configuredCamera(config.camera, clock);
+  const camera = configuredCamera(config, clock);
   const broker = mqttBroker({ host: config.broker.host, port: config.broker.port });
 
   const withBus = (service: ServiceName, create: (bus: Bus, log: Logger) => Unit): Unit => {

@@ -22,7 +22,33 @@ export const CameraConfig = z.discriminatedUnion('source', [
       height: z.int().min(144).max(4320).multipleOf(16).default(720).describe('Pixels'),
       fps: z.int().min(1).max(120).default(30).describe('Frames per second'),
       bitrate_mbps: z.number().min(0.5).max(100).default(4).describe('Mbit/s'),
-      hue_deg: z.int().min(0).max(359).default(0).describe('Colour shift, to tell cameras apart'),
+      scene: z
+        .enum(['bars', 'pitch'])
+        .default('bars')
+        .describe('Moving bars, or a football match seen from the mast'),
+      hue_deg: z.int().min(0).max(359).default(0).describe('Colour shift of the bars, to tell cameras apart'),
+      view: z
+        .strictObject({
+          hfov_deg: z.number().min(20).max(120).default(60).describe('Degrees across the picture'),
+          yaw_deg: z
+            .number()
+            .min(-180)
+            .max(180)
+            .optional()
+            .describe('To the right; by position when left out, so that neighbours overlap by 12 degrees'),
+          pitch_deg: z.number().min(-60).max(60).default(-15).describe('Upwards'),
+          roll_deg: z.number().min(-45).max(45).default(0).describe('Clockwise'),
+        })
+        .prefault({})
+        .describe('Where the camera looks at the pitch'),
+      exposure: z
+        .strictObject({
+          gain: z.number().min(0.25).max(4).default(1).describe('Light let in; 2 is one stop more'),
+          red: z.number().min(0.5).max(2).default(1),
+          blue: z.number().min(0.5).max(2).default(1),
+        })
+        .prefault({})
+        .describe('How the camera renders the pitch: no two cameras do it alike'),
     })
     .describe('A moving picture with a machine-readable clock burned in'),
   z

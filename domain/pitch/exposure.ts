@@ -1,4 +1,4 @@
-import type { RectilinearCamera } from '#domain/camera-geometry/rectilinear.ts';
+import type { RectilinearCamera } from '../camera-geometry/rectilinear.ts';
 import type { Colour } from './ground.ts';
 import { hashOf } from './noise.ts';
 

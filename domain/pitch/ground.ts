@@ -3,11 +3,11 @@ import { fractalAt, mix, type Octaves, smooth } from './noise.ts';
 
 /** A place on the ground as a pixel sees it. */
 export interface GroundPatch {
-  readonly x: number;
-  readonly y: number;
+  x: number;
+  y: number;
   /** How far the pixel reaches along x and along y, metres. */
-  readonly reachX: number;
-  readonly reachY: number;
+  reachX: number;
+  reachY: number;
 }
 
 /** Red, green and blue from 0 to 255, as encoded for a screen. */
@@ -55,11 +55,13 @@ function stripes(x: number, reachX: number): number {
 
 /** Where players wore the grass off, 0 to 1: before the goals, around the middle, along the line of the assistant referee. */
 function wear(x: number, y: number, reach: number, seed: number): number {
-  const goalMouth = Math.hypot((PITCH.lengthM / 2 - 3 - Math.abs(x)) / 4, (y - PITCH.widthM / 2) / 5);
-  const kickOff = Math.hypot(x, y - PITCH.widthM / 2) / 3;
-  const runway = Math.abs(y + 1) / 0.7;
-  const nearest = Math.min(goalMouth, kickOff, runway);
-  if (nearest >= 1) return 0;
+  const fromMiddle = (y - PITCH.widthM / 2) ** 2;
+  const goalMouth = ((PITCH.lengthM / 2 - 3 - Math.abs(x)) / 4) ** 2 + fromMiddle / 25;
+  const kickOff = (x ** 2 + fromMiddle) / 9;
+  const runway = ((y + 1) / 0.7) ** 2;
+  const nearestSquared = Math.min(goalMouth, kickOff, runway);
+  if (nearestSquared >= 1) return 0;
+  const nearest = Math.sqrt(nearestSquared);
   const patchy = 0.5 + 0.35 * fractalAt(x, y, reach, WEAR, seed);
   return 0.8 * smooth(1 - nearest) * Math.max(0, Math.min(1, patchy));
 }

@@ -1,7 +1,8 @@
-import { type RectilinearCamera, rayOf } from '#domain/camera-geometry/rectilinear.ts';
+import { type RectilinearCamera, rayOf } from '../camera-geometry/rectilinear.ts';
 import { type Development, develop, EVEN_EXPOSURE, type Exposure } from './exposure.ts';
-import { type Colour, GROUND_ENDS_M, shadeGround } from './ground.ts';
-import { MAST } from './measures.ts';
+import { type Colour, GROUND_ENDS_M, type GroundPatch, shadeGround } from './ground.ts';
+import { MAST, PITCH } from './measures.ts';
+import { blankPicture, type Picture } from './picture.ts';
 import { type Hit, lookAround, lookFar, SHADES, type Surface } from './surroundings.ts';
 
 /** `plain`: an even green below an even sky, without lines: nothing that a feature could be found on. */
@@ -12,15 +13,6 @@ export interface PitchOptions {
   readonly exposure?: Partial<Exposure>;
   /** Another seed is another ground, with the same lines. */
   readonly seed?: number;
-}
-
-/** Planar 4:2:0, BT.709, video range. */
-export interface Picture {
-  readonly width: number;
-  readonly height: number;
-  readonly y: Uint8Array;
-  readonly u: Uint8Array;
-  readonly v: Uint8Array;
 }
 
 /** Where neighbouring pixels see different surfaces, this many by this many lines of sight make one pixel. */
@@ -53,17 +45,6 @@ export function* renderPitchInSteps(
     yield;
   }
   return picture;
-}
-
-export function blankPicture(width: number, height: number): Picture {
-  const quarter = (width / 2) * (height / 2);
-  return {
-    width,
-    height,
-    y: new Uint8Array(width * height).fill(16),
-    u: new Uint8Array(quarter).fill(128),
-    v: new Uint8Array(quarter).fill(128),
-  };
 }
 
 /** Sees single lines of sight. */
@@ -123,25 +104,33 @@ const SURFACES: readonly Surface[] = ['ground', 'board', 'goal', 'stand', 'trees
 
 function grassEye(camera: RectilinearCamera, seed: number): Eye {
   const { width } = camera;
+  // One of each for all pixels: there are millions.
   const hit: Hit = { surface: 'sky', along: 0, above: 0, reach: 0, number: 0 };
+  const patch: GroundPatch = { x: 0, y: 0, reachX: 0, reachY: 0 };
   const origin = rayOf(camera, 0, 0);
   const nextX = minus(rayOf(camera, 1, 0), origin);
   const nextY = minus(rayOf(camera, 0, 1), origin);
   const pixelAngle = Math.hypot(nextX.right, nextX.ahead, nextX.up);
-  const see = (x: number, y: number): void => {
-    const right = origin.right + x * nextX.right + y * nextY.right;
-    const ahead = origin.ahead + x * nextX.ahead + y * nextY.ahead;
-    const up = origin.up + x * nextX.up + y * nextY.up;
-    const pixel = pixelAngle / Math.hypot(right, ahead, up);
-    if (lookAround(right, ahead, up, pixelAngle, hit)) return;
+  const see = (column: number, row: number): void => {
+    const right = origin.right + column * nextX.right + row * nextY.right;
+    const ahead = origin.ahead + column * nextX.ahead + row * nextY.ahead;
+    const up = origin.up + column * nextX.up + row * nextY.up;
     const toGround = up < 0 ? MAST.heightM / -up : Number.POSITIVE_INFINITY;
-    if (toGround * Math.hypot(right, ahead) < GROUND_ENDS_M) {
-      hit.surface = 'ground';
-      hit.number = 0;
-      hit.along = right * toGround;
-      hit.above = ahead * toGround - MAST.beforeTouchlineM;
-      hit.reach = toGround;
-    } else lookFar(right, ahead, up, pixel, seed, hit);
+    const x = right * toGround;
+    const y = ahead * toGround - MAST.beforeTouchlineM;
+    // Everything that stands, stands around the pitch.
+    if (
+      (Math.abs(x) < PITCH.lengthM / 2 && y < PITCH.widthM) ||
+      !lookAround(right, ahead, up, pixelAngle, hit)
+    ) {
+      if (x ** 2 + (y + MAST.beforeTouchlineM) ** 2 < GROUND_ENDS_M ** 2) {
+        hit.surface = 'ground';
+        hit.number = 0;
+        hit.along = x;
+        hit.above = y;
+        hit.reach = toGround;
+      } else lookFar(right, ahead, up, pixelAngle / Math.hypot(right, ahead, up), seed, hit);
+    }
   };
   return {
     surfaces(y) {
@@ -162,18 +151,13 @@ function grassEye(camera: RectilinearCamera, seed: number): Eye {
       const perUpX = nextX.up * (reach / MAST.heightM);
       const perUpY = nextY.up * (reach / MAST.heightM);
       const ahead = above + MAST.beforeTouchlineM;
-      shadeGround(
-        {
-          x: along,
-          y: above,
-          reachX:
-            Math.abs(reach * nextX.right + along * perUpX) + Math.abs(reach * nextY.right + along * perUpY),
-          reachY:
-            Math.abs(reach * nextX.ahead + ahead * perUpX) + Math.abs(reach * nextY.ahead + ahead * perUpY),
-        },
-        seed,
-        colour,
-      );
+      patch.x = along;
+      patch.y = above;
+      patch.reachX =
+        Math.abs(reach * nextX.right + along * perUpX) + Math.abs(reach * nextY.right + along * perUpY);
+      patch.reachY =
+        Math.abs(reach * nextX.ahead + ahead * perUpX) + Math.abs(reach * nextY.ahead + ahead * perUpY);
+      shadeGround(patch, seed, colour);
     },
   };
 }

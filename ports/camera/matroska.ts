@@ -1,5 +1,5 @@
 /**
- * The few elements of Matroska (RFC 9559) that carry raw grey pictures with a time stamp each: what ffmpeg needs to
+ * The few elements of Matroska (RFC 9559) that carry raw pictures with a time stamp each: what ffmpeg needs to
  * keep the time of every frame, which a raw video pipe cannot carry. One cluster per frame, sizes unknown where the
  * stream has no end.
  */
@@ -28,14 +28,17 @@ const ID = {
   simpleBlock: 0xa3,
 } as const;
 
-/** Head of a stream of grey pictures; time stamps are microseconds. */
-export function matroskaHead(width: number, height: number, fps: number): Buffer {
+/** How the samples of a picture lie: grey only, or planar 4:2:0. */
+export type RawFormat = 'Y800' | 'I420';
+
+/** Head of a stream of raw pictures; time stamps are microseconds. */
+export function matroskaHead(width: number, height: number, fps: number, format: RawFormat): Buffer {
   const video = element(
     ID.video,
     Buffer.concat([
       number(ID.pixelWidth, width),
       number(ID.pixelHeight, height),
-      element(ID.colourSpace, Buffer.from('Y800')),
+      element(ID.colourSpace, Buffer.from(format)),
     ]),
   );
   const track = element(
@@ -58,10 +61,19 @@ export function matroskaHead(width: number, height: number, fps: number): Buffer
   ]);
 }
 
-/** One picture at `timeUs` from the start of the stream. */
-export function matroskaFrame(timeUs: number, picture: Uint8Array): Buffer {
-  const block = Buffer.concat([Buffer.from([0x81, 0, 0, 0x80]), picture]);
-  return element(ID.cluster, Buffer.concat([number(ID.timestamp, timeUs), element(ID.simpleBlock, block)]));
+/** What stands before the `pictureBytes` of a picture at `timeUs` from the start of the stream. */
+export function matroskaFrameHead(timeUs: number, pictureBytes: number): Buffer {
+  // Track 1, no time of its own, a key frame as all are.
+  const block = Buffer.from([0x81, 0, 0, 0x80]);
+  const blockSize = block.length + pictureBytes;
+  const time = number(ID.timestamp, timeUs);
+  const blockHead = Buffer.concat([id(ID.simpleBlock), sizeOf(blockSize), block]);
+  return Buffer.concat([
+    id(ID.cluster),
+    sizeOf(time.length + blockHead.length + pictureBytes),
+    time,
+    blockHead,
+  ]);
 }
 
 function id(value: number): Buffer {
@@ -70,9 +82,13 @@ function id(value: number): Buffer {
 }
 
 function element(elementId: number, payload: Buffer): Buffer {
+  return Buffer.concat([id(elementId), sizeOf(payload.length), payload]);
+}
+
+function sizeOf(bytes: number): Buffer {
   const size = Buffer.alloc(8);
-  size.writeBigUInt64BE((1n << 56n) | BigInt(payload.length));
-  return Buffer.concat([id(elementId), size, payload]);
+  size.writeBigUInt64BE((1n << 56n) | BigInt(bytes));
+  return size;
 }
 
 function number(elementId: number, value: number): Buffer {

@@ -17,7 +17,7 @@ await runService({
   create: ({ config, log, version }) => {
     const clock = systemClock();
     const disk = localDisk(config.storage.path);
-    const camera = configuredCamera(config.camera, clock);
+    const camera = configuredCamera(config, clock);
     const bus = nodeBus('recorder', { config, broker: mqttBroker(config.broker), clock, log });
     return group(
       bus,

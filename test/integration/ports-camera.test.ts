@@ -24,7 +24,10 @@ const at = (name: string): string => join(dir, name);
 const film = (name: string): Camera => fileCamera({ path: at(name), bitrateMbps: 2, clock });
 const pattern = (over: object = {}): Camera =>
   configuredCamera(
-    CameraConfig.parse({ source: 'test-pattern', height: 144, bitrate_mbps: 1, ...over }),
+    {
+      camera: CameraConfig.parse({ source: 'test-pattern', height: 144, bitrate_mbps: 1, ...over }),
+      position: 'right',
+    },
     clock,
   );
 
@@ -134,53 +137,61 @@ t.before(async () => {
   ]);
 });
 
-t.test('the test pattern is a camera', (t) =>
-  cameraConformance(t, { camera: pattern(), clock, programs, kill }),
-);
+for (const scene of ['bars', 'pitch'])
+  t.test(`the test pattern with ${scene} is a camera`, (t) =>
+    cameraConformance(t, { camera: pattern({ scene }), clock, programs, kill }),
+  );
 t.test('a film is a camera', async (t) => {
   await cameraConformance(t, { camera: film('camera-like.mp4'), clock, programs, kill });
   await cameraConformance(t, { camera: film('mpeg2.mpg'), clock, programs, kill });
 });
 
-t.test(
-  'each frame of the test pattern shows when it was exposed, and its time stamp says the same',
-  async (t) => {
-    const { path, firstFrameMonoUs } = await watch(pattern(), 'pattern.ts', 1.2);
-    const frames = await readBurnedClock(path);
-    const wallMinusMonoUs = clock.wallUs() - clock.monoUs();
-    const [first] = frames;
-    if (!first) throw new Error('no frame');
-    t.ok(frames.length >= 30, `${frames.length} frames`);
-    const firstOffUs = first.epochUs - wallMinusMonoUs - firstFrameMonoUs;
-    t.ok(Math.abs(firstOffUs) < 2000, `the first frame is told to ${firstOffUs} us`);
-    const off = frames.map(({ ptsUs, epochUs }) => Math.abs(ptsUs - first.ptsUs - (epochUs - first.epochUs)));
-    t.ok(Math.max(...off) < 2000, `time stamps follow the exposures to ${Math.max(...off)} us`);
-    const { width, height, codec, hasBFrames, packets } = await inspect(path);
-    t.same({ width, height, codec, hasBFrames }, { width: 1280, height: 144, codec: 'h264', hasBFrames: 0 });
-    const keys = packets.flatMap(({ keyframe }, n) => (keyframe ? [n] : []));
-    t.ok(keys[0] === 0 && steps(keys).every((step) => step === 15), `key frames twice a second: ${keys}`);
-  },
-);
+for (const scene of ['bars', 'pitch']) {
+  t.test(
+    `each frame of the test pattern with ${scene} shows when it was exposed, and its time stamp says the same`,
+    async (t) => {
+      const { path, firstFrameMonoUs } = await watch(pattern({ scene }), `${scene}.ts`, 1.2);
+      const frames = await readBurnedClock(path);
+      const wallMinusMonoUs = clock.wallUs() - clock.monoUs();
+      const [first] = frames;
+      if (!first) throw new Error('no frame');
+      t.ok(frames.length >= 30, `${frames.length} frames`);
+      const firstOffUs = first.epochUs - wallMinusMonoUs - firstFrameMonoUs;
+      t.ok(Math.abs(firstOffUs) < 2000, `the first frame is told to ${firstOffUs} us`);
+      const off = frames.map(({ ptsUs, epochUs }) =>
+        Math.abs(ptsUs - first.ptsUs - (epochUs - first.epochUs)),
+      );
+      t.ok(Math.max(...off) < 2000, `time stamps follow the exposures to ${Math.max(...off)} us`);
+      const { width, height, codec, hasBFrames, packets } = await inspect(path);
+      t.same(
+        { width, height, codec, hasBFrames },
+        { width: 1280, height: 144, codec: 'h264', hasBFrames: 0 },
+      );
+      const keys = packets.flatMap(({ keyframe }, n) => (keyframe ? [n] : []));
+      t.ok(keys[0] === 0 && steps(keys).every((step) => step === 15), `key frames twice a second: ${keys}`);
+    },
+  );
 
-t.test(
-  'frames that are lost leave a gap in the time stamps, and the clock of the others stays right',
-  async (t) => {
-    const { path } = await watch(pattern(), 'stalled.ts', 0.8, 0, async () => {
-      const [encoder = 0] = programs();
-      process.kill(encoder, 'SIGSTOP');
-      await delay(3000);
-      process.kill(encoder, 'SIGCONT');
-    });
-    const frames = await readBurnedClock(path);
-    const gaps = steps(frames.map(({ epochUs }) => epochUs)).filter((step) => step > 50_000);
-    t.ok(gaps.length > 0 && Math.max(...gaps) > 200_000, `gaps of ${gaps} us`);
-    const [first] = frames;
-    const off = frames.map(({ ptsUs, epochUs }) =>
-      Math.abs(ptsUs - (first?.ptsUs ?? 0) - (epochUs - (first?.epochUs ?? 0))),
-    );
-    t.ok(Math.max(...off) < 2000, `the film is not shortened: off by ${Math.max(...off)} us`);
-  },
-);
+  t.test(
+    `frames of ${scene} that are lost leave a gap in the time stamps, and the clock of the others stays right`,
+    async (t) => {
+      const { path } = await watch(pattern({ scene }), `stalled-${scene}.ts`, 0.8, 0, async () => {
+        const [encoder = 0] = programs();
+        process.kill(encoder, 'SIGSTOP');
+        await delay(3000);
+        process.kill(encoder, 'SIGCONT');
+      });
+      const frames = await readBurnedClock(path);
+      const gaps = steps(frames.map(({ epochUs }) => epochUs)).filter((step) => step > 50_000);
+      t.ok(gaps.length > 0 && Math.max(...gaps) > 200_000, `gaps of ${gaps} us`);
+      const [first] = frames;
+      const off = frames.map(({ ptsUs, epochUs }) =>
+        Math.abs(ptsUs - (first?.ptsUs ?? 0) - (epochUs - (first?.epochUs ?? 0))),
+      );
+      t.ok(Math.max(...off) < 2000, `the film is not shortened: off by ${Math.max(...off)} us`);
+    },
+  );
+}
 
 t.test('what a camera could have sent is replayed as it is', async (t) => {
   t.match(await film('camera-like.mp4').probe(never), { width: 320, height: 180, fps: 25, codec: 'h264' });
@@ -303,7 +314,7 @@ t.test('without ffmpeg the error says how to get it', async (t) => {
     import { CameraConfig } from '#contracts/node-config.ts';
     const signal = new AbortController().signal;
     for (const config of [{ source: 'test-pattern' }, { source: 'file', path: '/a.mp4' }])
-      await configuredCamera(CameraConfig.parse(config), systemClock())
+      await configuredCamera({ camera: CameraConfig.parse(config), position: 'center' }, systemClock())
         .open({ cueMonoUs: 0, signal })
         .catch((error) => console.log(JSON.stringify(error.toWire())));
   `;

@@ -63,5 +63,7 @@ export const centralLayout = {
   /** What was made, beside it: `PanoramaResult`. */
   panoramaResult: (folder: string) => `sessions/${folder}/stitched/panorama.json`,
   panoramaThumbnail: (folder: string) => `sessions/${folder}/stitched/thumbnail.jpg`,
+  calibrations: 'processing/calibrations',
+  calibration: (calibrationId: string) => `processing/calibrations/${calibrationId}.json`,
   jobsExport: 'processing/jobs.json',
 } as const;

@@ -57,6 +57,36 @@ export const ServerConfig = z
           .boolean()
           .default(true)
           .describe('Make the panorama as soon as all cameras are there'),
+        segment_sec: z
+          .int()
+          .min(2)
+          .max(3600)
+          .default(60)
+          .describe('Length of the pieces a panorama is encoded in; a piece that is done survives a crash'),
+        parallel_segments: z
+          .int()
+          .min(1)
+          .max(64)
+          .optional()
+          .describe('Pieces encoded at once; one for two cores when left out'),
+        calibration: z
+          .strictObject({
+            hfov_deg: z
+              .number()
+              .min(20)
+              .max(140)
+              .default(66)
+              .describe('Angle across the whole width of a camera'),
+            overlap_deg: z
+              .number()
+              .min(1)
+              .max(60)
+              .default(12)
+              .describe('What neighbours on the mast see together, as it was set up'),
+            moments: z.int().min(1).max(24).default(5).describe('Moments of the match that are compared'),
+          })
+          .prefault({})
+          .describe('Where the calibration of the cameras starts from'),
       })
       .prefault({}),
     log_level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info'),

@@ -1,94 +1,200 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
-
 import { centralLayout } from '#contracts/layout.ts';
-import type { PanoramaResult } from '#contracts/panorama.ts';
+import type { PanoramaResult, PanoramaSettings } from '#contracts/panorama.ts';
 import type { ServerConfig } from '#contracts/server-config.ts';
 import { toWireTime } from '#contracts/time.ts';
-import { stitchArguments } from '#domain/panorama/ffmpeg-arguments.ts';
-import { progressReader } from '#domain/panorama/progress.ts';
+import { type CylinderPlan, planCylinder } from '#domain/panorama/cylinder.ts';
+import type { Graph, StitchInput } from '#domain/panorama/ffmpeg-arguments.ts';
+import { segmentsOf } from '#domain/panorama/segments.ts';
+import { sideBySideGraph } from '#domain/panorama/side-by-side-graph.ts';
+import { warpGraph } from '#domain/panorama/warp-graph.ts';
 import type { BlobStore } from '#ports/blobs/blobs.ts';
 import type { Executor, JobContext } from '#ports/jobs/jobs.ts';
-import { runFfmpeg } from '#ports/program/ffmpeg.ts';
-import { type PanoramaPlan, planPanorama, type Source } from './plan.ts';
+import { calibrate } from './calibrate.ts';
+import { camerasOf, keptCalibrations } from './kept-calibrations.ts';
+import { matchExposure } from './match-exposure.ts';
+import { type Moment, momentFrames, momentSize, takeMoment } from './moments.ts';
+import { layoutOf, type PanoramaPlan, planPanorama, type Source } from './plan.ts';
+import { type Findings, findingsFor } from './recipe.ts';
+import { encodeAndJoin } from './segments.ts';
+import type { Probe } from './source.ts';
+import { writeWarpFiles } from './warp-files.ts';
 
 export interface PanoramaParts {
   readonly store: BlobStore;
   readonly processing: ServerConfig['processing'];
   readonly minFreeBytes: number;
   /** Rejects with `not_found`. */
-  readonly session: (sessionUid: string) => Promise<{ folder: string; recordings: readonly Source[] }>;
-  readonly probe: (path: string) => Promise<{
-    width: number;
-    height: number;
-    durationSec: number;
-    leadSec: number;
-    frames: number | null;
-  }>;
+  readonly session: (
+    sessionUid: string,
+  ) => Promise<{ folder: string; rig?: string | null; recordings: readonly Source[] }>;
+  readonly probe: Probe;
 }
 
-/** How much shorter or longer than planned a panorama may be, seconds. */
-const LENGTH_TOLERANCE_SEC = 0.5;
+/** A seam finer than this would show every difference that is left. */
+const CORES_PER_SEGMENT = 2;
 
-/** Makes the panorama of a session: uncalibrated, the views side by side, cut to their common span. */
+/** Makes the panorama of a session: calibrated where it can be, else side by side, cut to the common span. */
 export function panoramaExecutor(parts: PanoramaParts): Executor<'panorama'> {
   return async (job, context) => {
-    const { store } = parts;
+    const { store, processing } = parts;
     const session = await parts.session(job.session_uid);
-    const plan = planPanorama(session.recordings, parts.processing.stitch_overlap_px);
+    const plan = planPanorama(session.recordings);
     for (const note of plan.notes) context.log(note);
     await assertSpace(parts);
 
-    {
-      const folder = context.scratch;
-      const output = join(folder, 'panorama.mp4');
-      await stitch(parts, plan, output, context);
-      const made = await parts.probe(output);
-      assertAsPlanned(plan, made);
-      const draft = await store.adopt(output);
-      const name = centralLayout.panorama(session.folder);
-      await draft.commit(name);
-      return describe(plan, {
-        file: (await store.find(name))?.path ?? name,
-        durationSec: made.durationSec,
-        frames: made.frames ?? plan.frames,
-      });
-    }
+    const inputs = await inputsOf(parts, plan);
+    const { settings } = job;
+    const overlapPx = settings.overlap_px ?? processing.stitch_overlap_px;
+    const encoding = {
+      codec: settings.codec ?? processing.output_codec,
+      preset: settings.preset ?? processing.output_preset,
+    };
+    const work = { parts, plan, inputs, settings, overlapPx, context };
+    const folder = join(context.scratch, 'panorama');
+    const findings = await findingsFor(
+      folder,
+      { inputs, files: plan.span.views, settings, overlapPx, encoding, processing: processing.calibration },
+      () => investigate({ ...work, sessionUid: job.session_uid, rig: session.rig ?? null, folder }),
+    );
+    const picture = await pictureOf(work, findings, folder);
+    const segments = segmentsOf(plan.frames, plan.fps, processing.segment_sec);
+    const made = await encodeAndJoin({
+      ...{ inputs, segments, folder, encoding, context, ...picture },
+      ffmpegPath: processing.ffmpeg_path,
+      fps: plan.fps,
+      atOnce:
+        processing.parallel_segments ?? Math.max(1, Math.floor(availableParallelism() / CORES_PER_SEGMENT)),
+      probe: parts.probe,
+    });
+    const draft = await store.adopt(made.path);
+    const name = centralLayout.panorama(session.folder);
+    await draft.commit(name);
+    return {
+      file: (await store.find(name))?.path ?? name,
+      width: picture.width,
+      height: picture.height,
+      fps: plan.fps,
+      duration_sec: made.frames / plan.fps,
+      frames: made.frames,
+      segments: segments.length,
+      ...describe(plan, findings, picture),
+    };
   };
 }
 
-async function stitch(
-  { processing, probe }: PanoramaParts,
-  plan: PanoramaPlan,
-  output: string,
-  context: JobContext,
-): Promise<void> {
-  const inputs = await Promise.all(
+interface Work {
+  readonly parts: PanoramaParts;
+  readonly plan: PanoramaPlan;
+  readonly inputs: readonly StitchInput[];
+  readonly settings: PanoramaSettings;
+  readonly overlapPx: number;
+  readonly context: JobContext;
+}
+
+/** What is encoded: the graph, its size, and where the seams are when there is a cylinder. */
+interface Picture {
+  readonly graph: Graph;
+  readonly width: number;
+  readonly height: number;
+  readonly overlap: number;
+  readonly cylinder: CylinderPlan | undefined;
+}
+
+async function inputsOf({ probe }: PanoramaParts, plan: PanoramaPlan): Promise<StitchInput[]> {
+  return Promise.all(
     plan.span.views.map(async (view) => ({
       path: view.file,
       offsetSec: (plan.span.fromUs - view.startUs) / 1e6,
       leadSec: (await probe(view.file)).leadSec,
+      fps: view.fps,
     })),
   );
-  const read = progressReader(plan.frames / plan.fps);
-  await runFfmpeg({
-    path: processing.ffmpeg_path,
-    args: stitchArguments({
-      inputs,
-      layout: plan.layout,
-      fps: plan.fps,
-      frames: plan.frames,
-      codec: processing.output_codec,
-      preset: processing.output_preset,
-      output,
-    }),
+}
+
+/** The camera that the others are measured and matched against: the one in the middle. */
+function referenceOf({ span }: PanoramaPlan): number {
+  return Math.max(
+    0,
+    span.views.findIndex((view) => view.position === 'center'),
+  );
+}
+
+/** Compares the views in some moments: how the cameras stand, and how their levels differ. */
+async function investigate(
+  work: Work & { readonly sessionUid: string; readonly rig: string | null; readonly folder: string },
+): Promise<Findings> {
+  const { parts, plan, inputs, settings, context, folder } = work;
+  const { calibration: prior, ffmpeg_path: ffmpegPath } = parts.processing;
+  const { views } = plan.span;
+  const sizes = views.map(momentSize);
+  const taken = new Map<number, Moment>();
+  const take = async (frame: number): Promise<Moment> => {
+    const { signal, log } = context;
+    const moment =
+      taken.get(frame) ??
+      (await takeMoment({ ffmpegPath, inputs, sizes, fps: plan.fps, folder, signal, log }, frame));
+    taken.set(frame, moment);
+    return moment;
+  };
+  const frames = momentFrames(plan.frames, prior.moments);
+  const reference = referenceOf(plan);
+  const calibrated = await calibrate({
+    wanted: settings.calibration,
+    layout: { hfovDeg: prior.hfov_deg, overlapDeg: prior.overlap_deg },
+    cameras: views,
+    momentSizes: sizes,
+    reference,
+    sessionUid: work.sessionUid,
+    rig: work.rig,
+    kept: keptCalibrations(parts.store),
+    moments: (async function* () {
+      for (const frame of frames) yield await take(frame);
+    })(),
     signal: context.signal,
-    onProgressLine(line) {
-      const news = read(line);
-      if (news) context.progress(news);
-    },
-    onLogLine: context.log,
+    log: context.log,
   });
+  if (calibrated.calibration === null) return { calibrated, exposure: null };
+  const cameras = camerasOf(calibrated.calibration).map((camera, index) => ({ ...camera, ...sizes[index] }));
+  const { cylinder } = cylinderOf(work, cameras, reference);
+  const moments: Moment[] = [];
+  for (const frame of frames) moments.push(await take(frame));
+  const names = views.map(({ cameraId }) => cameraId);
+  return {
+    calibrated,
+    exposure: matchExposure(names, cameras, cylinder, moments, reference, settings.match_exposure),
+  };
+}
+
+function cylinderOf(
+  { overlapPx, settings }: Work,
+  cameras: Parameters<typeof planCylinder>[0],
+  reference: number,
+): CylinderPlan {
+  try {
+    return planCylinder(cameras, { seamPx: Math.max(2, overlapPx), reference, width: settings.width });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new TouchlineError('job_failed', `the calibration gives no panorama: ${error.message}`);
+  }
+}
+
+async function pictureOf(work: Work, { calibrated, exposure }: Findings, folder: string): Promise<Picture> {
+  const { plan, overlapPx } = work;
+  if (calibrated.calibration === null) {
+    const layout = layoutOf(plan, overlapPx);
+    return { graph: sideBySideGraph(layout), ...layout, cylinder: undefined };
+  }
+  const cameras = camerasOf(calibrated.calibration);
+  const cylinder = cylinderOf(work, cameras, referenceOf(plan));
+  const stills = await writeWarpFiles(join(folder, 'maps'), cameras, cylinder);
+  const { width, height } = cylinder.cylinder;
+  return {
+    graph: warpGraph(cylinder, stills, exposure?.corrections ?? []),
+    ...{ width, height, cylinder, overlap: overlapPx },
+  };
 }
 
 async function assertSpace({ store, minFreeBytes }: PanoramaParts): Promise<void> {
@@ -103,39 +209,48 @@ async function assertSpace({ store, minFreeBytes }: PanoramaParts): Promise<void
     );
 }
 
-function assertAsPlanned(
-  { layout, frames, fps }: PanoramaPlan,
-  made: { width: number; height: number; durationSec: number },
-): void {
-  const plannedSec = frames / fps;
-  if (made.width !== layout.width || made.height !== layout.height)
-    throw new TouchlineError(
-      'job_failed',
-      `the result is ${made.width}x${made.height}; it should be ${layout.width}x${layout.height}`,
-    );
-  if (Math.abs(made.durationSec - plannedSec) > LENGTH_TOLERANCE_SEC)
-    throw new TouchlineError(
-      'job_failed',
-      `the result is ${made.durationSec} s long; by the manifests it should be ${plannedSec} s`,
-    );
-}
-
 function describe(
-  { span, layout, fps, frames: planned, uncoveredSec, notes }: PanoramaPlan,
-  made: { file: string; durationSec: number; frames: number },
-): PanoramaResult {
+  { span, fps, frames, uncoveredSec, notes }: PanoramaPlan,
+  { calibrated, exposure }: Findings,
+  { overlap, cylinder }: Picture,
+): Omit<PanoramaResult, 'file' | 'width' | 'height' | 'fps' | 'duration_sec' | 'frames' | 'segments'> {
+  const { calibration, origin, reason } = calibrated;
   return {
-    file: made.file,
-    width: layout.width,
-    height: layout.height,
-    duration_sec: made.durationSec,
-    frames: made.frames,
-    calibrated: false,
-    layout: `side-by-side, ${layout.overlap} px linear blend, uncalibrated`,
+    calibrated: calibration !== null,
+    calibration,
+    calibration_origin: origin,
+    calibration_reason: reason,
+    exposure: exposureOf(span.views, exposure),
+    seams: (cylinder?.seams ?? []).map(({ from, to }, index) => ({
+      left: span.views[index]?.cameraId ?? '',
+      right: span.views[index + 1]?.cameraId ?? '',
+      at_px: (from + to) / 2,
+      width_px: to - from,
+      residual_px: calibration?.seams[index]?.rms_px ?? null,
+      exposure_step_before: exposure?.steps[index]?.before ?? null,
+      exposure_step_after: exposure?.steps[index]?.after ?? null,
+    })),
+    layout: cylinder ? 'cylindrical' : `side-by-side, ${overlap} px linear blend, uncalibrated`,
     cameras: span.views.map((view) => view.cameraId),
     from: toWireTime(span.fromUs),
-    to: toWireTime(span.fromUs + Math.round((planned * 1e6) / fps)),
+    to: toWireTime(span.fromUs + Math.round((frames * 1e6) / fps)),
     uncovered_sec: uncoveredSec,
-    notes,
+    notes: [...notes, ...(exposure?.notes ?? [])],
   };
+}
+
+function exposureOf(
+  views: PanoramaPlan['span']['views'],
+  exposure: Findings['exposure'],
+): PanoramaResult['exposure'] {
+  const round = (value: number): number => Number(value.toFixed(4));
+  return (exposure?.corrections ?? []).map(({ y, u, v }, index) => ({
+    camera_id: views[index]?.cameraId ?? '',
+    gain: round(y.gain),
+    offset: round(y.offset),
+    u_gain: round(u.gain),
+    u_offset: round(u.offset),
+    v_gain: round(v.gain),
+    v_offset: round(v.offset),
+  }));
 }

@@ -9,16 +9,17 @@ export interface Source {
   readonly camera_id: string;
   readonly part: number;
   readonly file: string;
+  readonly sha256: string;
   readonly contents: Manifest | null;
 }
 
 export interface FileView extends View {
   readonly file: string;
+  readonly sha256: string;
 }
 
 export interface PanoramaPlan {
   readonly span: CommonSpan<FileView>;
-  readonly layout: Layout;
   readonly fps: number;
   readonly frames: number;
   readonly uncoveredSec: number;
@@ -28,11 +29,12 @@ export interface PanoramaPlan {
 const POSITIONS: readonly Position[] = ['left', 'center', 'right'];
 
 /** What can be made of the recordings of a session. Throws `job_failed` with the reason when nothing can. */
-export function planPanorama(sources: readonly Source[], overlapPx: number): PanoramaPlan {
+export function planPanorama(sources: readonly Source[]): PanoramaPlan {
   const notes: string[] = [];
   const views: FileView[] = [];
   for (const source of sources) {
-    if (source.contents) views.push({ ...viewOf(source.contents), part: source.part, file: source.file });
+    const { contents, part, file, sha256 } = source;
+    if (contents) views.push({ ...viewOf(contents), part, file, sha256 });
     else
       notes.push(
         `${source.camera_id} part ${source.part} has no manifest: when it was recorded is not known`,
@@ -57,9 +59,13 @@ export function planPanorama(sources: readonly Source[], overlapPx: number): Pan
   const fps = Math.min(...span.views.map((view) => view.fps));
   const frames = Math.floor(((span.toUs - span.fromUs) * fps) / 1e6);
   if (frames < 1) throw impossible('the cameras have less than one frame in common', notes);
+  return { span, fps, frames, uncoveredSec: uncoveredSec(views, span), notes };
+}
+
+/** The views side by side. Throws `job_failed` when the overlap leaves nothing of one. */
+export function layoutOf({ span, notes }: PanoramaPlan, overlapPx: number): Layout {
   try {
-    const layout = sideBySide(span.views, overlapPx);
-    return { span, layout, fps, frames, uncoveredSec: uncoveredSec(views, span), notes };
+    return sideBySide(span.views, overlapPx);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw impossible(error.message, notes);

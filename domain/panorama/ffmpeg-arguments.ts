@@ -1,107 +1,131 @@
-import type { Layout } from './layout.ts';
-
 export interface StitchInput {
   readonly path: string;
   /** Where in the file, counted from its first video frame, the common span begins. */
   readonly offsetSec: number;
   /** How long after the start of the file (which may be audio) its first video frame comes. */
   readonly leadSec: number;
+  readonly fps: number;
+}
+
+/** How views become one picture. */
+export interface Graph {
+  /** Still pictures, the inputs after the views. */
+  readonly stills: readonly string[];
+  /** The graph behind the views, which arrive as `chains` without a label; it ends in `[panorama]`. */
+  readonly filters: (chains: readonly string[]) => string;
+}
+
+export interface Encoding {
+  readonly codec: 'h264' | 'h265';
+  readonly preset: string;
 }
 
 export interface StitchPlan {
   /** From left to right. */
   readonly inputs: readonly StitchInput[];
-  readonly layout: Layout;
+  readonly graph: Graph;
   readonly fps: number;
+  /** Of the common grid, whose frame 0 is at the start of the span. */
+  readonly firstFrame: number;
   readonly frames: number;
-  readonly codec: 'h264' | 'h265';
-  readonly preset: string;
+  readonly encoding: Encoding;
   readonly output: string;
 }
 
 /** Constant quality; 23 is the encoder's own default, lower is better. */
 const CRF = '20';
+const KEY_FRAME_EVERY_SEC = 2;
+const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'warning', '-y'];
 
 /**
- * Arguments of ffmpeg for views side by side with a linear blend where they overlap. Every view is put on one common
- * time base, frame 0 at the start of the span; the blend is one mask, made once. Progress comes on stdout.
+ * Arguments of ffmpeg for a stretch of the panorama: every view put on the common grid, made one picture, encoded.
+ * Progress comes on stdout.
  */
 export function stitchArguments(plan: StitchPlan): string[] {
-  const encoder =
-    plan.codec === 'h264'
-      ? ['-c:v', 'libx264']
-      : ['-c:v', 'libx265', '-tag:v', 'hvc1', '-x265-params', 'log-level=error'];
+  const { inputs, graph, fps, firstFrame, frames, encoding, output } = plan;
   return [
-    ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'warning', '-progress', 'pipe:1', '-y'],
-    ...plan.inputs.flatMap((input) => ['-ss', seconds(seekOf(input, plan.fps)), '-i', input.path]),
-    ...['-filter_complex', filterGraph(plan), '-map', '[panorama]', '-an'],
-    ...['-frames:v', String(plan.frames)],
-    ...encoder,
-    ...['-preset', plan.preset, '-crf', CRF, '-pix_fmt', 'yuv420p', '-g', String(2 * plan.fps)],
-    ...['-movflags', '+faststart', '-f', 'mp4', plan.output],
+    ...[...QUIET, '-progress', 'pipe:1'],
+    ...inputs.flatMap((input) => inputArguments(input, fps, firstFrame)),
+    ...graph.stills.flatMap((still) => ['-f', 'image2', '-i', still]),
+    ...['-filter_complex', graph.filters(inputs.map((input, n) => gridChain(n, input, fps, firstFrame)))],
+    ...['-map', '[panorama]', '-an', '-frames:v', String(frames)],
+    ...encoderArguments(encoding, fps),
+    ...['-f', 'mp4', output],
   ];
 }
 
-/**
- * A little before the first frame that is wanted, so that the frame nearest to the start of the span is among those
- * decoded; the rest of the way is gone by time stamps.
- */
-function seekOf(input: StitchInput, fps: number): number {
-  return Math.max(0, input.leadSec + input.offsetSec - 2 / fps);
+/** Arguments that join segments into one file without encoding anything again. `list` is what `concatList` wrote. */
+export function joinArguments(list: string, codec: Encoding['codec'], output: string): string[] {
+  return [
+    ...[...QUIET, '-f', 'concat', '-safe', '0', '-i', list, '-map', '0:v:0', '-c', 'copy'],
+    ...(codec === 'h265' ? ['-tag:v', 'hvc1'] : []),
+    ...['-movflags', '+faststart', '-f', 'mp4', output],
+  ];
 }
 
-function filterGraph({ inputs, layout, fps }: StitchPlan): string {
-  const { viewWidths, height, overlap } = layout;
-  const last = inputs.length - 1;
-  const chains = inputs.map((input, index) => {
-    const shift = input.leadSec + input.offsetSec - seekOf(input, fps);
-    return (
-      `[${index}:v:0]setpts=PTS-${seconds(shift)}/TB,fps=${fps}:start_time=0:round=near,` +
-      `scale=${viewWidths[index]}:${height}:flags=bicubic,setsar=1,format=yuv420p`
-    );
-  });
-  if (overlap === 0 || last === 0) {
-    const labels = inputs.map((_, index) => `[view${index}]`);
-    const joined =
-      last === 0
-        ? `${labels[0]}null[panorama]`
-        : `${labels.join('')}hstack=inputs=${labels.length}[panorama]`;
-    return [...chains.map((chain, index) => `${chain}[view${index}]`), joined].join(';');
-  }
-
-  // Each view gives its body, and a strip for each neighbour.
-  const cuts: string[] = [];
-  const row: string[] = [];
-  chains.forEach((chain, index) => {
-    const width = viewWidths[index] ?? 0;
-    const hasLeft = index > 0;
-    const hasRight = index < last;
-    const pieces = [
-      ...(hasLeft ? [{ name: `over${index}`, from: 0, width: overlap }] : []),
-      {
-        name: `body${index}`,
-        from: hasLeft ? overlap : 0,
-        width: width - (hasLeft ? overlap : 0) - (hasRight ? overlap : 0),
-      },
-      ...(hasRight ? [{ name: `under${index}`, from: width - overlap, width: overlap }] : []),
-    ];
-    cuts.push(`${chain},split=${pieces.length}${pieces.map(({ name }) => `[${name}in]`).join('')}`);
-    for (const piece of pieces)
-      cuts.push(`[${piece.name}in]crop=${piece.width}:${height}:${piece.from}:0[${piece.name}]`);
-    if (hasLeft) row.push(`[seam${index}]`);
-    row.push(`[body${index}]`);
-  });
-
-  const ramp = "'255*(X+0.5)/W'";
-  const masks = inputs.slice(1).map((_, index) => `[mask${index + 1}]`);
-  cuts.push(
-    `color=c=black:s=${overlap}x${height}:r=1:d=1,format=yuv420p,trim=end_frame=1,` +
-      `geq=lum=${ramp}:cb=${ramp}:cr=${ramp},split=${last}${masks.join('')}`,
+/** The script of ffmpeg's concat demuxer. The lengths are stated, so that no rounding of a file's own adds up. */
+export function concatList(
+  segments: readonly { readonly file: string; readonly frames: number }[],
+  fps: number,
+): string {
+  const lines = segments.map(
+    ({ file, frames }) => `file '${file.replaceAll("'", "'\\''")}'\nduration ${seconds(frames / fps)}\n`,
   );
-  for (let index = 1; index <= last; index += 1)
-    cuts.push(`[under${index - 1}][over${index}][mask${index}]maskedmerge[seam${index}]`);
-  cuts.push(`${row.join('')}hstack=inputs=${row.length}[panorama]`);
-  return cuts.join(';');
+  return `ffconcat version 1.0\n${lines.join('')}`;
 }
 
-const seconds = (value: number): string => value.toFixed(6);
+/** Arguments that write one frame of the grid: as raw 4:2:0, and its luma as a picture. */
+export function momentArguments(
+  input: StitchInput,
+  fps: number,
+  frame: number,
+  size: { readonly width: number; readonly height: number },
+  files: { readonly raw: string; readonly luma: string },
+): string[] {
+  const scaled = `${gridChain(0, input, fps, frame)},scale=${size.width}:${size.height}:flags=area,format=yuv420p`;
+  return [
+    ...[...QUIET, ...inputArguments(input, fps, frame)],
+    ...['-filter_complex', `${scaled},split[raw][all];[all]extractplanes=y[luma]`],
+    ...['-map', '[raw]', '-frames:v', '1', '-f', 'rawvideo', files.raw],
+    ...['-map', '[luma]', '-frames:v', '1', '-f', 'image2', '-update', '1', files.luma],
+  ];
+}
+
+export const seconds = (value: number): string => value.toFixed(6);
+
+function inputArguments(input: StitchInput, fps: number, firstFrame: number): string[] {
+  return ['-ss', seconds(seekOf(input, fps, firstFrame)), '-i', input.path];
+}
+
+/** A view on the common grid: frame `firstFrame` comes first, at time 0. */
+function gridChain(index: number, input: StitchInput, fps: number, firstFrame: number): string {
+  const shift = placeOf(input, fps, firstFrame) - seekOf(input, fps, firstFrame);
+  return `[${index}:v:0]setpts=PTS-${seconds(shift)}/TB,fps=${fps}:start_time=0:round=near`;
+}
+
+/**
+ * Where in the file a frame of the grid is. The start of the span is moved to the nearest frame of the view: then no frame lies in
+ * the middle between two of the grid, where rounding would send it to one of them in this segment and to the other in the next.
+ */
+function placeOf(input: StitchInput, fps: number, frame: number): number {
+  return input.leadSec + Math.round(input.offsetSec * input.fps) / input.fps + frame / fps;
+}
+
+/**
+ * A little before the first frame that is wanted, so that the frame nearest to it is among those decoded; the rest of the
+ * way is gone by time stamps.
+ */
+function seekOf(input: StitchInput, fps: number, frame: number): number {
+  return Math.max(0, placeOf(input, fps, frame) - 2 / fps);
+}
+
+function encoderArguments({ codec, preset }: Encoding, fps: number): string[] {
+  const encoder =
+    codec === 'h264'
+      ? ['-c:v', 'libx264']
+      : ['-c:v', 'libx265', '-tag:v', 'hvc1', '-x265-params', 'log-level=error'];
+  return [
+    ...[...encoder, '-preset', preset, '-crf', CRF, '-pix_fmt', 'yuv420p'],
+    ...['-g', String(Math.round(KEY_FRAME_EVERY_SEC * fps))],
+  ];
+}

@@ -3,7 +3,13 @@ import type { Readable } from 'node:stream';
 import { TouchlineError } from '#contracts/errors.ts';
 
 /** The Debian package that brings each program we run. */
-const DEBIAN_PACKAGE: Record<string, string> = { ffmpeg: 'ffmpeg', ffprobe: 'ffmpeg' };
+const DEBIAN_PACKAGE: Record<string, string> = {
+  ffmpeg: 'ffmpeg',
+  ffprobe: 'ffmpeg',
+  cpfind: 'hugin-tools',
+  cpclean: 'hugin-tools',
+  autooptimiser: 'hugin-tools',
+};
 
 /** How much of a program's stderr is kept, lines from the end. */
 const STDERR_LINES = 40;

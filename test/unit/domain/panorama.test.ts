@@ -4,6 +4,7 @@ import { Manifest } from '#contracts/manifest.ts';
 import { stitchArguments } from '#domain/panorama/ffmpeg-arguments.ts';
 import { sideBySide } from '#domain/panorama/layout.ts';
 import { progressReader } from '#domain/panorama/progress.ts';
+import { sideBySideGraph } from '#domain/panorama/side-by-side-graph.ts';
 import { commonSpan, uncoveredSec, type View, viewOf } from '#domain/panorama/span.ts';
 
 const HD = { width: 1280, height: 720 };
@@ -105,14 +106,14 @@ t.test('views side by side', async (t) => {
 });
 
 t.test('the arguments of ffmpeg', async (t) => {
-  const input = (path: string, offsetSec: number, leadSec = 0) => ({ path, offsetSec, leadSec });
+  const input = (path: string, offsetSec: number, leadSec = 0) => ({ path, offsetSec, leadSec, fps: 25 });
   const plan = {
-    inputs: [input('/l.mp4', 1.5), input('/c.mp4', 0), input('/r.mp4', 0.25, 0.08)],
-    layout: sideBySide([HD, HD, HD], 100),
+    inputs: [input('/l.mp4', 1.49), input('/c.mp4', 0), input('/r.mp4', 0.25, 0.08)],
+    graph: sideBySideGraph(sideBySide([HD, HD, HD], 100)),
     fps: 25,
+    firstFrame: 0,
     frames: 250,
-    codec: 'h264' as const,
-    preset: 'medium',
+    encoding: { codec: 'h264' as const, preset: 'medium' },
     output: '/out.mp4',
   };
   const all = stitchArguments(plan);
@@ -121,8 +122,8 @@ t.test('the arguments of ffmpeg', async (t) => {
   t.same(after('-i'), ['/l.mp4', '/c.mp4', '/r.mp4']);
   t.same(
     after('-ss'),
-    ['1.420000', '0.000000', '0.250000'],
-    'two frames before what is wanted, never before the file',
+    ['1.400000', '0.000000', '0.240000'],
+    'two frames before the nearest to what is wanted, never before the file',
   );
   t.same(after('-frames:v'), ['250']);
   t.equal(all.at(-1), '/out.mp4');
@@ -148,9 +149,11 @@ t.test('the arguments of ffmpeg', async (t) => {
         stitchArguments({
           ...plan,
           inputs,
-          layout: sideBySide(
-            inputs.map(() => HD),
-            overlap,
+          graph: sideBySideGraph(
+            sideBySide(
+              inputs.map(() => HD),
+              overlap,
+            ),
           ),
         }),
       )[0],
@@ -158,7 +161,12 @@ t.test('the arguments of ffmpeg', async (t) => {
   t.match(plainGraph(plan.inputs.slice(0, 2), 0), /hstack=inputs=2/);
   t.notMatch(plainGraph(plan.inputs, 0), /maskedmerge/, 'nothing to blend without overlap');
   t.match(plainGraph(plan.inputs.slice(0, 2), 100), /\[body0\]\[seam1\]\[body1\]hstack=inputs=3/);
-  t.match(stitchArguments({ ...plan, codec: 'h265' }).join(' '), /libx265 -tag:v hvc1/);
+  const later = stitchArguments({ ...plan, firstFrame: 100, frames: 50 });
+  t.same(after('-ss', later), ['5.400000', '3.920000', '4.240000'], 'a segment begins later in each file');
+  t.match(
+    stitchArguments({ ...plan, encoding: { codec: 'h265', preset: 'fast' } }).join(' '),
+    /libx265 -tag:v hvc1/,
+  );
 });
 
 t.test('progress', async (t) => {

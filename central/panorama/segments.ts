@@ -1,0 +1,208 @@
+import { existsSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TouchlineError } from '#contracts/errors.ts';
+import {
+  concatList,
+  type Encoding,
+  type Graph,
+  joinArguments,
+  type StitchInput,
+  stitchArguments,
+} from '#domain/panorama/ffmpeg-arguments.ts';
+import { progressReader, type StitchProgress } from '#domain/panorama/progress.ts';
+import type { Segment } from '#domain/panorama/segments.ts';
+import type { JobContext } from '#ports/jobs/jobs.ts';
+import { runFfmpeg } from '#ports/program/ffmpeg.ts';
+import type { Probe } from './source.ts';
+
+export interface Encode {
+  readonly ffmpegPath: string;
+  readonly inputs: readonly StitchInput[];
+  readonly graph: Graph;
+  readonly width: number;
+  readonly height: number;
+  readonly fps: number;
+  readonly encoding: Encoding;
+  readonly segments: readonly Segment[];
+  /** Where finished segments are found again; all of them made by the same graph and encoding. */
+  readonly folder: string;
+  readonly atOnce: number;
+  readonly probe: Probe;
+  readonly context: JobContext;
+}
+
+/** By manifest a recording may seem a little longer than it is. */
+const MISSING_AT_END_SEC = 0.5;
+
+interface Finished {
+  readonly file: string;
+  readonly frames: number;
+}
+
+/**
+ * Encodes the segments that are not there yet, some at once, and joins all into `panorama.mp4`. A segment has its name once it
+ * is whole. Throws `job_failed` when one is not as planned. Returns the path and what is in it.
+ */
+export async function encodeAndJoin(work: Encode): Promise<{ path: string; frames: number }> {
+  const { segments, folder, encoding, fps, context, probe, ffmpegPath } = work;
+  const finished = new Map<number, Finished>();
+  const report = progressOfAll(work);
+  for (const segment of segments) {
+    const file = join(folder, nameOf(segment));
+    const frames = await framesOfKept(work, segment, file);
+    if (frames === undefined) continue;
+    finished.set(segment.index, { file, frames });
+    report.kept(segment);
+    context.log(`segment ${segment.index + 1} of ${segments.length} is there from an earlier run`);
+  }
+
+  const waiting = segments.filter(({ index }) => !finished.has(index));
+  const others = new AbortController();
+  const signal = AbortSignal.any([context.signal, others.signal]);
+  const worker = async (): Promise<void> => {
+    for (let segment = waiting.shift(); segment; segment = waiting.shift()) {
+      finished.set(segment.index, await encode(work, segment, signal, report.of(segment)));
+      context.log(`segment ${segment.index + 1} of ${segments.length} is encoded`);
+    }
+  };
+  const ended = await Promise.allSettled(
+    Array.from({ length: Math.max(1, Math.min(work.atOnce, waiting.length)) }, () =>
+      worker().catch((error: unknown) => {
+        others.abort(error);
+        throw error;
+      }),
+    ),
+  );
+  context.signal.throwIfAborted();
+  if (others.signal.aborted) throw others.signal.reason;
+  for (const each of ended) if (each.status === 'rejected') throw each.reason;
+
+  const all = segments.flatMap(({ index }) => finished.get(index) ?? []);
+  const frames = all.reduce((sum, each) => sum + each.frames, 0);
+  const path = join(folder, 'panorama.mp4');
+  const list = join(folder, 'segments.ffconcat');
+  await writeFile(list, concatList(all, fps));
+  await runFfmpeg({
+    path: ffmpegPath,
+    args: joinArguments(list, encoding.codec, path),
+    signal: context.signal,
+    onProgressLine: () => undefined,
+    onLogLine: context.log,
+  });
+  const made = await probe(path);
+  assertMade(work, 'the panorama', made, frames);
+  return { path, frames };
+}
+
+const nameOf = ({ index }: Segment): string => `segment-${String(index + 1).padStart(4, '0')}.mp4`;
+
+async function encode(
+  work: Encode,
+  segment: Segment,
+  signal: AbortSignal,
+  onProgress: (progress: StitchProgress) => void,
+): Promise<Finished> {
+  const { ffmpegPath, inputs, graph, fps, encoding, folder, context } = work;
+  const file = join(folder, nameOf(segment));
+  const unfinished = `${file}.part`;
+  const read = progressReader(segment.frames / fps);
+  await runFfmpeg({
+    path: ffmpegPath,
+    args: stitchArguments({
+      ...{ inputs, graph, fps, encoding },
+      firstFrame: segment.firstFrame,
+      frames: segment.frames,
+      output: unfinished,
+    }),
+    signal,
+    onProgressLine(line) {
+      const news = read(line);
+      if (news) onProgress(news);
+    },
+    onLogLine: context.log,
+  });
+  const frames = await framesOf(work, segment, unfinished);
+  await rename(unfinished, file);
+  return { file, frames };
+}
+
+/** Frames of a segment that an earlier run left; undefined when there is none, or a damaged one. */
+async function framesOfKept(work: Encode, segment: Segment, file: string): Promise<number | undefined> {
+  if (!existsSync(file)) return undefined;
+  try {
+    return await framesOf(work, segment, file);
+  } catch (error) {
+    if (!(error instanceof TouchlineError)) throw error;
+    work.context.log(`segment ${segment.index + 1} of an earlier run is encoded again: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** Frames of a segment's file. Throws `job_failed` when it is not as planned. */
+async function framesOf(work: Encode, segment: Segment, file: string): Promise<number> {
+  const { probe, segments, fps } = work;
+  const name = `segment ${segment.index + 1}`;
+  const made = await probe(file);
+  const isLast = segment.index === segments.length - 1;
+  const frames = made.frames ?? Math.round(made.durationSec * fps);
+  // Only at the end of the span can a recording be shorter than its manifest says.
+  const missing = segment.frames - frames;
+  if (missing !== 0 && !(isLast && missing > 0 && missing <= MISSING_AT_END_SEC * fps))
+    throw new TouchlineError(
+      'job_failed',
+      `${name} has ${frames} frames; by the manifests it should have ${segment.frames}`,
+    );
+  assertMade(work, name, made, frames);
+  return frames;
+}
+
+function assertMade(
+  { width, height, fps }: Encode,
+  name: string,
+  made: { width: number; height: number; durationSec: number; frames: number | null },
+  frames: number,
+): void {
+  if (made.width !== width || made.height !== height)
+    throw new TouchlineError(
+      'job_failed',
+      `${name} is ${made.width}x${made.height}; it should be ${width}x${height}`,
+    );
+  if ((made.frames !== null && made.frames !== frames) || Math.abs(made.durationSec - frames / fps) > 1 / fps)
+    throw new TouchlineError(
+      'job_failed',
+      `${name} has ${made.frames ?? 'unknown'} frames in ${made.durationSec} s; it should have ${frames} in ${frames / fps} s`,
+    );
+}
+
+/** One progress of all segments: their shares by frames, their speeds added. */
+function progressOfAll({ segments, context, fps }: Encode) {
+  const total = segments.reduce((sum, { frames }) => sum + frames, 0);
+  const states = new Map<number, StitchProgress>();
+  const tell = (): void => {
+    let done = 0;
+    let speed = 0;
+    for (const { index, frames } of segments) {
+      const state = states.get(index);
+      done += (state?.progress ?? 0) * frames;
+      if (state && state.progress < 1) speed += state.speed ?? 0;
+    }
+    // Between two segments the speed of the one that ended is still the best that is known.
+    if (speed === 0) speed = Math.max(0, ...[...states.values()].map((state) => state.speed ?? 0));
+    context.progress({
+      progress: done / total,
+      speed: speed > 0 ? speed : null,
+      remainingSec: speed > 0 ? (total - done) / fps / speed : null,
+    });
+  };
+  return {
+    kept(segment: Segment): void {
+      states.set(segment.index, { progress: 1, speed: null, remainingSec: 0 });
+      tell();
+    },
+    of: (segment: Segment) => (progress: StitchProgress) => {
+      states.set(segment.index, progress);
+      tell();
+    },
+  };
+}

@@ -1,3 +1,80 @@
+import type { Job } from '#contracts/http-central.ts';
+import { Empty, ProblemNotice } from '../components/notice.tsx';
+import { newestFirst } from './central-data.ts';
+import { JobCard } from './job-card.tsx';
+import { grouped } from './job-words.ts';
+import { Name } from './name.tsx';
+import { hrefOf } from './page-route.ts';
+import { useCentralContext } from './use-central.ts';
+
+/** Everything that is made of recordings: what runs, what waits, what ended. */
 export function Jobs() {
-  return <h1>Jobs</h1>;
+  const { data, problem, reload } = useCentralContext();
+  const { running, waiting, ended } = grouped(newestFirst([...data.jobs.values()]));
+  return (
+    <>
+      <div class="screen-head">
+        <h1>Jobs</h1>
+        {data.loaded ? (
+          <p class="soft">
+            {running.length} running, {waiting.length} waiting
+          </p>
+        ) : null}
+      </div>
+      {problem ? (
+        <ProblemNotice problem={problem} what="The jobs could not be loaded">
+          <button type="button" class="button" onClick={reload}>
+            Try again
+          </button>
+        </ProblemNotice>
+      ) : null}
+      {!data.loaded ? (
+        problem ? null : (
+          <p role="status">Loading the jobs</p>
+        )
+      ) : data.jobs.size === 0 ? (
+        <Empty title="No job yet">
+          <p>
+            When a recording comes in, a proxy that every browser plays is made of it; when a session is
+            complete, its panorama.
+          </p>
+        </Empty>
+      ) : (
+        <>
+          <Group title="Running" jobs={running} none="Nothing runs." />
+          <Group title="Waiting" jobs={waiting} none="Nothing waits." />
+          <Group title="Ended" jobs={ended} none="Nothing has ended yet." />
+        </>
+      )}
+    </>
+  );
+}
+
+function Group({ title, jobs, none }: { title: string; jobs: readonly Job[]; none: string }) {
+  return (
+    <section class="section" aria-label={title}>
+      <h2>{title}</h2>
+      {jobs.length === 0 ? (
+        <p class="soft">{none}</p>
+      ) : (
+        <ul class="jobs" data-rows={title === 'Ended'}>
+          {jobs.map((job) => (
+            <JobCard key={job.job_id} job={job} heading="h3">
+              <SessionLink uid={job.session_uid} />
+            </JobCard>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function SessionLink({ uid }: { uid: string }) {
+  const { data } = useCentralContext();
+  const session = data.sessions.get(uid);
+  return (
+    <a class="session-link" href={hrefOf({ page: 'session', uid, view: null })}>
+      {session ? <Name text={session.session_id} /> : 'its session'}
+    </a>
+  );
 }

@@ -1,6 +1,6 @@
 import type { CommonClock } from './common-clock.ts';
 import { correction, mediaTarget, smoothed } from './following.ts';
-import { type Clip, clipAt } from './timeline.ts';
+import { type Clip, clipAt, covers } from './timeline.ts';
 
 /**
  * `none`: no file for this moment. `no-proxy`: one, but nothing a browser plays yet. `loading`, `ready`: as the video says.
@@ -95,7 +95,7 @@ export class Follower {
     if (video.readyState === HTMLMediaElement.HAVE_NOTHING) return;
     const target = mediaTarget(clip, atSec);
     this.#measure(clip, atSec, target, nowMs, running);
-    if (!running) {
+    if (!running || !covers(clip, atSec)) {
       if (!video.paused) video.pause();
       if (!video.seeking && Math.abs(video.currentTime - target) * clip.fps > STANDING_FRAMES)
         this.#jump(target, nowMs);

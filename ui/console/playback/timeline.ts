@@ -113,10 +113,18 @@ export function recordingKey({ camera_id, part }: { camera_id: string; part: num
   return `${camera_id}/${part}`;
 }
 
-/** The clip that has a frame for this moment. Within half a frame of its ends, it is the nearest there is. */
+/** The clip that has a frame for this moment, or whose first or last frame is so near that its absence is no hole. */
 export function clipAt(clips: readonly Clip[], atSec: number): Clip | null {
-  const inside = clips.findLast((clip) => atSec >= clip.startSec - 0.5 / clip.fps && atSec < clip.endSec);
-  return inside ?? null;
+  return (
+    clips.findLast((clip) => covers(clip, atSec)) ??
+    clips.find((clip) => atSec > clip.startSec - HOLE_MIN_SEC && atSec < clip.endSec + HOLE_MIN_SEC) ??
+    null
+  );
+}
+
+/** Whether a frame of the clip is the nearest to this moment, not only its first or last for lack of a nearer. */
+export function covers({ startSec, endSec, fps }: Clip, atSec: number): boolean {
+  return atSec >= startSec - 0.5 / fps && atSec < endSec;
 }
 
 /** Why a track has no picture at this moment; null when it has one. */
@@ -138,14 +146,13 @@ function between(clips: readonly Clip[], durationSec: number): Hole[] {
   return holes;
 }
 
-/** Gaps are told by the clock of the node; how far that is from the master's is in the same manifest. */
+/** Gaps are told by the clock that the manifest's start is told by. */
 function gapsOf(manifest: Manifest | undefined, { started_at }: CentralRecording, startUs: number): Hole[] {
-  const own = manifest?.touchline;
-  if (!own || started_at === null) return [];
-  const shiftUs = epochUs(started_at) - epochUs(own.first_frame.local);
-  return own.gaps.map((gap) => ({
-    fromSec: (epochUs(gap.from) + shiftUs - startUs) / 1e6,
-    toSec: (epochUs(gap.to) + shiftUs - startUs) / 1e6,
+  if (!manifest?.touchline || started_at === null) return [];
+  const shiftUs = epochUs(started_at) - epochUs(manifest.timing.start_time) - startUs;
+  return manifest.touchline.gaps.map((gap) => ({
+    fromSec: Math.max(0, (epochUs(gap.from) + shiftUs) / 1e6),
+    toSec: (epochUs(gap.to) + shiftUs) / 1e6,
     kind: 'gap',
     words: `${gap.frames} frames missing: ${gap.reason}`,
   }));

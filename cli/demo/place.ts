@@ -72,7 +72,7 @@ export async function makePlace(options: {
     storage: join(directory, 'nodes', id),
     runtimeDir: join(sockets, id),
   }));
-  DEMO_CAMERAS.forEach(({ id, position, hueDeg }, n) => {
+  DEMO_CAMERAS.forEach(({ id, position, view, exposure }, n) => {
     const node = nodes[n];
     if (node === undefined) return;
     const source = options.sources.get(id);
@@ -84,7 +84,9 @@ export async function makePlace(options: {
       position,
       storage: { path: node.storage },
       camera:
-        source === undefined ? { source: 'test-pattern', hue_deg: hueDeg } : { source: 'file', path: source },
+        source === undefined
+          ? { source: 'test-pattern', scene: 'pitch', view, exposure }
+          : { source: 'file', path: source },
       // A developer's disk is often fuller than a camera's should be, and a demo is short.
       recording: { expected_duration_min: 5, free_warn_percent: 2, free_block_percent: 1 },
       sync: { master: DEMO_MASTER },

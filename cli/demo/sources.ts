@@ -3,11 +3,24 @@ import { resolve } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
 import { probeFilm } from '#ports/camera/file.ts';
 
-/** The cameras of the demo, in the order people see them. */
+/**
+ * The cameras of the demo, in the order people see them. As on a real mast none of them looks exactly where it should, and each has
+ * its own idea of light: that is what the calibration of the panorama is for.
+ */
 export const DEMO_CAMERAS = [
-  { id: 'CAM_L', position: 'left', hueDeg: 0 },
-  { id: 'CAM_C', position: 'center', hueDeg: 120 },
-  { id: 'CAM_R', position: 'right', hueDeg: 240 },
+  {
+    id: 'CAM_L',
+    position: 'left',
+    view: { yaw_deg: -47.6, pitch_deg: -14.5, roll_deg: 0.6 },
+    exposure: { gain: 0.88, red: 1.04, blue: 0.98 },
+  },
+  { id: 'CAM_C', position: 'center', view: {}, exposure: {} },
+  {
+    id: 'CAM_R',
+    position: 'right',
+    view: { yaw_deg: 48.4, pitch_deg: -15.4, roll_deg: -0.4 },
+    exposure: { gain: 1.12, red: 0.98, blue: 1.05 },
+  },
 ] as const;
 
 export type DemoCameraId = (typeof DEMO_CAMERAS)[number]['id'];

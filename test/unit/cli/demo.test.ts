@@ -33,7 +33,7 @@ t.test(
     t.equal(
       new Set(configs.slice(0, 2).map(({ camera }) => JSON.stringify(camera))).size,
       2,
-      'colours differ',
+      'each sees something else',
     );
     const ports = [
       ...configs.flatMap(({ api, broker }) => [api.port, broker.port]),

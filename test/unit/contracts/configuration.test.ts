@@ -30,7 +30,17 @@ t.test('a node says who it is, and the rest has defaults', async (t) => {
     cameras: ['CAM_L', 'CAM_C', 'CAM_R'],
     access: 'loopback',
     storage: { path: '/mnt/nvme' },
-    camera: { source: 'test-pattern', width: 1280, height: 720, fps: 30, bitrate_mbps: 4, hue_deg: 0 },
+    camera: {
+      source: 'test-pattern',
+      width: 1280,
+      height: 720,
+      fps: 30,
+      bitrate_mbps: 4,
+      scene: 'bars',
+      hue_deg: 0,
+      view: { hfov_deg: 60, pitch_deg: -15, roll_deg: 0 },
+      exposure: { gain: 1, red: 1, blue: 1 },
+    },
     recording: {
       expected_duration_min: 110,
       max_duration_min: 180,

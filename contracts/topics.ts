@@ -26,6 +26,8 @@ export const topics = {
 /** Subscription filters; `+` stands for any node. */
 export const filters = {
   anyRigSession: `${ROOT}/+/session`,
+  anyStatus: `${ROOT}/+/+/status`,
+  anyAvailability: `${ROOT}/+/+/availability`,
   everything: `${ROOT}/#`,
   statuses: (rig: RigId) => `${ROOT}/${rig}/+/status`,
   availabilities: (rig: RigId) => `${ROOT}/${rig}/+/availability`,

@@ -3,6 +3,7 @@ import { parseOrThrow } from '#contracts/errors.ts';
 import {
   CentralHealth,
   CentralSession,
+  DeviceList,
   Job,
   JobList,
   JobRepeat,
@@ -15,12 +16,14 @@ import { centralRoutes } from '#contracts/routes.ts';
 import type { JobQueue, JobRequest } from '#ports/jobs/jobs.ts';
 import type { HttpApp } from '#runtime/http-app.ts';
 import type { Catalog } from '../ingest/catalog.ts';
+import type { Devices } from './devices.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface ServerRouteParts {
   readonly catalog: Catalog;
   readonly jobs: JobQueue;
   readonly sessions: Sessions;
+  readonly devices: Pick<Devices, 'list'>;
   readonly health: () => Promise<CentralHealth>;
 }
 
@@ -28,7 +31,10 @@ const BySession = z.object({ session_uid: SessionUid });
 const ByJob = z.object({ job_id: z.string().max(64) });
 
 /** Sessions, jobs and health. */
-export function serverRoutes(app: HttpApp, { catalog, jobs, sessions, health }: ServerRouteParts): void {
+export function serverRoutes(
+  app: HttpApp,
+  { catalog, jobs, sessions, devices, health }: ServerRouteParts,
+): void {
   app.get(
     centralRoutes.health,
     { schema: { summary: 'Whether the server works', response: { 200: CentralHealth } } },
@@ -91,6 +97,13 @@ export function serverRoutes(app: HttpApp, { catalog, jobs, sessions, health }: 
       },
     },
     async (request, reply) => reply.code(202).send(await jobs.cancel(request.params.job_id)),
+  );
+  app.get(
+    centralRoutes.devices,
+    {
+      schema: { summary: 'Camera nodes whose rigs send their states here', response: { 200: DeviceList } },
+    },
+    async () => ({ devices: devices.list() }),
   );
   app.post(
     centralRoutes.jobRepeat,

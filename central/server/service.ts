@@ -1,14 +1,18 @@
 import { join, resolve } from 'node:path';
 import multipart from '@fastify/multipart';
 import { TouchlineError } from '#contracts/errors.ts';
-import type { CentralHealth } from '#contracts/http-central.ts';
+import type { CentralEvents, CentralHealth } from '#contracts/http-central.ts';
 import type { ServerConfig } from '#contracts/server-config.ts';
 import { aedesBroker } from '#ports/broker/aedes-broker.ts';
+import type { BrokerPort } from '#ports/broker/broker.ts';
 import { mqttBroker } from '#ports/broker/mqtt-broker.ts';
+import { systemClock } from '#ports/clock/system-clock.ts';
 import { postgresJobs } from '#ports/jobs/postgres-jobs.ts';
+import { createEventStream } from '#runtime/event-stream.ts';
 import { closeHttpApp, createHttpApp, type HttpApp, portOf } from '#runtime/http-app.ts';
 import { group, type Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
+import { servePage } from '#runtime/pages.ts';
 import { createCatalog } from '../ingest/catalog.ts';
 import { BYTES_PER_GB, centralDatabase, centralStore } from '../ingest/foundation.ts';
 import { createHashes } from '../ingest/hashes.ts';
@@ -17,6 +21,8 @@ import { ffprobe } from '../ingest/probe.ts';
 import { createRigSessions } from '../ingest/rig-sessions.ts';
 import { ingestRoutes } from '../ingest/routes.ts';
 import { createUploads, type Uploads } from '../ingest/upload.ts';
+import { createChanges } from './changes.ts';
+import { createDevices } from './devices.ts';
 import { fileRoutes } from './file-routes.ts';
 import { createJobsExport } from './jobs-export.ts';
 import { panoramaOnComplete } from './on-complete.ts';
@@ -40,6 +46,10 @@ export interface Server extends Unit {
 /** Uploads that are told to end get this long to say so to their senders. */
 const STOP_GRACE_MS = 1500;
 
+/** Whoever missed more loads everything anew, which is little. Sessions with their jobs are some kilobytes each. */
+const EVENTS_KEPT = 50;
+const EVENT_CLIENT_LIMIT_BYTES = 8 * 1024 * 1024;
+
 export function createServer({ config, log, version }: ServerParts): Server {
   const database = centralDatabase(config, 'owner', log);
   const db = <T>() => database.handle<T>();
@@ -54,12 +64,31 @@ export function createServer({ config, log, version }: ServerParts): Server {
     log,
     enabled: config.processing.panorama_on_complete,
   });
+  const clock = systemClock();
+  const stream = createEventStream<CentralEvents>({
+    clock,
+    kinds: { job: 'ring', session: 'ring', device: 'ring', reset: 'ring' },
+    announceReset: true,
+    ringSize: EVENTS_KEPT,
+    clientLimitBytes: EVENT_CLIENT_LIMIT_BYTES,
+  });
   const proxies = proxiesWanted({ catalog, jobs, store, log });
   const broker = aedesBroker({
     host: config.broker.host,
     port: config.broker.port,
     persistencePath: join(resolve(config.storage.root), 'broker'),
     log,
+  });
+  /** The port is known once the broker listens. */
+  const ownBroker: BrokerPort = {
+    connect: (options) =>
+      mqttBroker({ host: reachable(config.broker.host), port: broker.port() }).connect(options),
+  };
+  const devices = createDevices({
+    broker: ownBroker,
+    clock,
+    log,
+    onChange: (device) => stream.publish('device', device),
   });
   const minFreeBytes = config.storage.min_free_space_gb * BYTES_PER_GB;
   let uploads: Uploads | undefined;
@@ -100,8 +129,10 @@ export function createServer({ config, log, version }: ServerParts): Server {
           await onComplete.changed(sessionUid);
         },
       });
-      serverRoutes(app, { catalog, jobs, sessions, health });
+      serverRoutes(app, { catalog, jobs, sessions, devices, health });
       fileRoutes(app, { catalog, store, hashes });
+      stream.register(app);
+      await servePage(app, 'console');
       const { host, port } = config.server;
       await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
         throw cause.code === 'EADDRINUSE'
@@ -135,17 +166,15 @@ export function createServer({ config, log, version }: ServerParts): Server {
     createJobsExport({ jobs, store, log }),
     broker,
     createRigSessions({
-      // The port is known once the broker listens.
-      broker: {
-        connect: (options) =>
-          mqttBroker({ host: reachable(config.broker.host), port: broker.port() }).connect(options),
-      },
+      broker: ownBroker,
       log,
       async note(record) {
         await catalog.noteRigSession(record);
         await onComplete.catchUp();
       },
     }),
+    devices,
+    createChanges({ catalog, jobs, sessions, stream, clock, log }),
     http,
   );
   return {

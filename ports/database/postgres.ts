@@ -22,6 +22,7 @@ export function postgresDatabase(options: PostgresOptions): Database {
   let pool: pg.Pool | undefined;
   let db: Kysely<unknown> | undefined;
   let address: ServerAddress | undefined;
+  const closing = new Set<Promise<void>>();
 
   const started = (): Kysely<unknown> => {
     if (!db) throw new TouchlineError('internal', 'the database is used before it was started');
@@ -49,6 +50,11 @@ export function postgresDatabase(options: PostgresOptions): Database {
       });
       // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
       connections.on('error', (error) => options.log.warn({ err: error }, 'a database connection was lost'));
+      connections.on('connect', (client) => {
+        const closed = new Promise<void>((resolve) => client.once('end', () => resolve()));
+        closing.add(closed);
+        void closed.then(() => closing.delete(closed));
+      });
       pool = connections;
       db = new Kysely<unknown>({
         dialect: new PostgresDialect({
@@ -67,6 +73,8 @@ export function postgresDatabase(options: PostgresOptions): Database {
       else await pool?.end();
       db = undefined;
       pool = undefined;
+      // The pool has ended before its connections have; a server that stops under them makes them fail.
+      await Promise.all(closing);
       await options.server.stop();
     },
     handle: <Tables>() => started() as Handle<Tables>,

@@ -57,7 +57,8 @@ export function privateServer({ path, role, log }: PrivateServerOptions): Databa
       data,
       ...settings.flatMap((setting) => ['-c', setting]),
     ]);
-    const started = spawn(command as string, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    // In a process group of its own: Ctrl-C in a terminal is for us, and we stop it when nobody uses it any more.
+    const started = spawn(command as string, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
     child = started;
     if (started.stderr) createInterface(started.stderr).on('line', (line) => log.debug({ postgres: line }));
     gone = new Promise((resolve) => {

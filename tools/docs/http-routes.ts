@@ -9,6 +9,7 @@ import { memoryBroker } from '#ports/broker/memory-broker.ts';
 import { manualClock } from '#ports/clock/manual-clock.ts';
 import { memoryDisk } from '#ports/disk/memory-disk.ts';
 import { createBus } from '#runtime/bus/create-bus.ts';
+import { createEventStream } from '#runtime/event-stream.ts';
 import { closeHttpApp, createHttpApp } from '#runtime/http-app.ts';
 import { createLogger } from '#runtime/logger.ts';
 import { createApi } from '#services/api/service.ts';
@@ -56,7 +57,15 @@ export async function nodeHttpRoutes(): Promise<Route[]> {
   });
   const broker = memoryBroker();
   const bus = createBus({ rig: config.rig, node: config.camera_id, service: 'api', broker, clock, log });
-  const api = createApi({ config, clock, disk: memoryDisk(0), bus, log, version: 'docs' });
+  const api = createApi({
+    config,
+    clock,
+    disk: memoryDisk(0),
+    state: memoryDisk(0),
+    bus,
+    log,
+    version: 'docs',
+  });
   await api.start(new AbortController().signal);
   try {
     const answer = await fetch(`http://${config.api.host}:${port}${commonRoutes.openapi}`);
@@ -70,7 +79,14 @@ export async function nodeHttpRoutes(): Promise<Route[]> {
 export async function centralHttpRoutes(): Promise<Route[]> {
   const app = await createHttpApp({ log, document: { title: 'central', version: 'docs' } });
   const unused = <T>(): T => ({}) as T;
-  serverRoutes(app, { catalog: unused(), jobs: unused(), sessions: unused(), health: unused() });
+  serverRoutes(app, {
+    catalog: unused(),
+    jobs: unused(),
+    sessions: unused(),
+    devices: unused(),
+    health: unused(),
+  });
+  createEventStream({ clock: manualClock(), kinds: {} }).register(app);
   fileRoutes(app, { catalog: unused(), store: unused(), hashes: unused() });
   ingestRoutes(app, { uploads: unused(), catalog: unused(), onStored: unused() });
   await app.ready();

@@ -1,4 +1,4 @@
-import { type RectilinearCamera, rayOf } from '#domain/camera-geometry/rectilinear.ts';
+import { type RectilinearCamera, rayOf } from '../camera-geometry/rectilinear.ts';
 import { pointsOfSeam, type Residuals, residualsOf } from './control-points.ts';
 import type { ControlPoint } from './hugin-project.ts';
 

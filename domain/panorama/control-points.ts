@@ -1,4 +1,4 @@
-import { pixelOf, type RectilinearCamera, rayOf } from '#domain/camera-geometry/rectilinear.ts';
+import { pixelOf, type RectilinearCamera, rayOf } from '../camera-geometry/rectilinear.ts';
 import type { ControlPoint } from './hugin-project.ts';
 
 export interface Residuals {

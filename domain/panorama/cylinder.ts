@@ -1,4 +1,4 @@
-import { type Ray, type RectilinearCamera, rayOf } from '#domain/camera-geometry/rectilinear.ts';
+import { type Ray, type RectilinearCamera, rayOf } from '../camera-geometry/rectilinear.ts';
 
 /**
  * The surface that a panorama is unrolled from: columns are equal angles around the mast, rows are equal steps of height

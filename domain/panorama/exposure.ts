@@ -1,4 +1,4 @@
-import { pixelOf, type RectilinearCamera } from '#domain/camera-geometry/rectilinear.ts';
+import { pixelOf, type RectilinearCamera } from '../camera-geometry/rectilinear.ts';
 import { type Cylinder, rayOfCylinder } from './cylinder.ts';
 
 /** One frame of a camera, planar 4:2:0; the size is that of `camera` of the same index. */

@@ -1,4 +1,4 @@
-import type { RectilinearCamera } from '#domain/camera-geometry/rectilinear.ts';
+import type { RectilinearCamera } from '../camera-geometry/rectilinear.ts';
 
 /** A detail that two cameras see: positions in their pictures. Cameras are counted from the left, from 0. */
 export interface ControlPoint {

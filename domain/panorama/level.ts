@@ -1,4 +1,4 @@
-import { type Ray, type RectilinearCamera, rayOf } from '#domain/camera-geometry/rectilinear.ts';
+import { type Ray, type RectilinearCamera, rayOf } from '../camera-geometry/rectilinear.ts';
 
 /**
  * The same cameras, turned together so that the horizon is level and the reference looks along yaw 0. Control points

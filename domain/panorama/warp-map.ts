@@ -1,4 +1,4 @@
-import { pixelOf, type RectilinearCamera } from '#domain/camera-geometry/rectilinear.ts';
+import { pixelOf, type RectilinearCamera } from '../camera-geometry/rectilinear.ts';
 import { type Columns, type Cylinder, rayOfCylinder } from './cylinder.ts';
 
 /**

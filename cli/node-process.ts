@@ -47,6 +47,8 @@ export function createNode(parts: { config: NodeConfig; log: Logger; version: st
       }),
     ),
     withBus('housekeeper', (bus, log) => createHousekeeper({ config, clock, disk, bus, log, version })),
-    withBus('api', (bus, log) => createApi({ config, clock, disk, bus, log, version })),
+    withBus('api', (bus, log) =>
+      createApi({ config, clock, disk, state: localDisk(config.state_dir), bus, log, version }),
+    ),
   );
 }

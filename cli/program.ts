@@ -5,6 +5,7 @@ import { checkCommand } from './commands/check.ts';
 import { configCommand } from './commands/config.ts';
 import { demoCommand } from './commands/demo.ts';
 import { exerciseCommand } from './commands/exercise.ts';
+import { rigCommand } from './commands/rig.ts';
 import { nodeCommand, serverCommand } from './commands/service.ts';
 import { testCommand } from './commands/test.ts';
 import { Interrupted } from './interrupt.ts';
@@ -36,6 +37,7 @@ export async function runCommandLine(shell: Shell, argv: readonly string[]): Pro
     nodeCommand(shell),
     serverCommand(shell),
     configCommand(shell),
+    rigCommand(shell),
     buildCommand(shell),
     checkCommand(shell),
   ];

@@ -28,6 +28,36 @@ export const ERRORS = {
     meaning: 'The manifest says something else than the file shows.',
     remedy: 'Send the manifest that belongs to this file.',
   },
+  session_required: {
+    status: 401,
+    blame: 'caller',
+    meaning: 'Without a session only the traffic light is shown.',
+    remedy: 'Enter the PIN of the rig.',
+  },
+  pin_wrong: {
+    status: 401,
+    blame: 'caller',
+    meaning: 'The PIN is not that of the rig.',
+    remedy: 'Ask whoever set the rig up; `./touchline rig pin` makes a new one.',
+  },
+  operator_required: {
+    status: 403,
+    blame: 'caller',
+    meaning: 'A viewer may change nothing.',
+    remedy: 'Open a session with the PIN of the operator.',
+  },
+  origin_refused: {
+    status: 403,
+    blame: 'caller',
+    meaning: 'A page of another site asked for a change.',
+    remedy: 'Use the page that this server shows itself.',
+  },
+  host_refused: {
+    status: 421,
+    blame: 'caller',
+    meaning: 'The server was called by a name that is not its own.',
+    remedy: 'Use http://127.0.0.1 or http://localhost with its port.',
+  },
   not_found: {
     status: 404,
     blame: 'caller',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { EventName, EventOf } from './events.ts';
 import { CameraId, Part, Position, SessionUid } from './ids.ts';
 import { Manifest } from './manifest.ts';
+import { NodeAccess } from './node-config.ts';
 import { RigSession } from './session.ts';
 import { NodeStatus } from './states.ts';
 
@@ -21,6 +22,34 @@ export const RigView = z.object({
   disagreements: z.array(z.string()).describe('What the nodes of the rig do not agree on'),
 });
 export type RigView = z.infer<typeof RigView>;
+
+/** `viewer` looks, `operator` starts and stops too. */
+export const Role = z.enum(['viewer', 'operator']);
+export type Role = z.infer<typeof Role>;
+
+/** `GET`, `POST` and `DELETE session`. */
+export const SessionView = z.object({
+  role: Role.nullable().describe('Null without a session, where one is needed'),
+  access: NodeAccess,
+});
+export type SessionView = z.infer<typeof SessionView>;
+
+/** Body of `POST session`. */
+export const PinEntry = z.object({
+  pin: z
+    .string()
+    .regex(/^\d{8}$/, 'must be eight digits')
+    .describe('PIN of the rig'),
+});
+
+/** `GET light`: all that is told without a session. */
+export const LightView = z.object({
+  light: z
+    .enum(['recording', 'ok', 'warning', 'fault'])
+    .describe('The worst of the rig; `recording` when nothing is wrong'),
+  recording: z.boolean(),
+});
+export type LightView = z.infer<typeof LightView>;
 
 /** Query of a preview. */
 export const PreviewQuery = z.object({

@@ -79,6 +79,22 @@ export const Access = z
   .default('loopback')
   .describe('There is no authentication yet: listening beyond loopback has to be allowed by name');
 
+/** The same for a node, which can also ask for a PIN. */
+export const NodeAccess = z
+  .enum(['loopback', 'trusted-lan', 'pin'])
+  .describe(
+    '`loopback`: this machine alone; `trusted-lan`: everybody on the network may do everything; `pin`: HTTP needs the PIN of the rig (MQTT does not ask yet)',
+  );
+export type NodeAccess = z.infer<typeof NodeAccess>;
+
+const PinHash = z
+  .string()
+  .regex(
+    /^\$argon2id\$v=19\$m=\d{4,7},t=\d{1,2},p=\d\$[A-Za-z0-9+/]{16,}\$[A-Za-z0-9+/]{22,}$/,
+    'must be a line of `./touchline rig pin`',
+  )
+  .meta({ secret: true });
+
 export const NodeConfig = z
   .strictObject({
     version: z.literal(1).describe('Version of this file'),
@@ -90,7 +106,7 @@ export const NodeConfig = z
       .min(1)
       .default(['CAM_L', 'CAM_C', 'CAM_R'])
       .describe('Cameras that record together'),
-    access: Access,
+    access: NodeAccess.default('loopback'),
     storage: z
       .strictObject({
         path: z.string().min(1).default('/mnt/nvme').describe('Mount point of the recording disk'),
@@ -173,7 +189,10 @@ export const NodeConfig = z
           .optional()
           .describe(
             'Secret that all nodes of the rig share, to show each other their pictures and recordings',
-          ),
+          )
+          .meta({ secret: true }),
+        pin_hash: PinHash.optional().describe('Hash of the PIN of operators'),
+        viewer_pin_hash: PinHash.optional().describe('Hash of a PIN for those who only look'),
       })
       .prefault({}),
     offload: z
@@ -223,10 +242,21 @@ export const NodeConfig = z
         path: ['recording', 'free_block_percent'],
         message: 'must not be above free_warn_percent',
       });
+    const missing = (field: string, command: string): void =>
+      context.addIssue({
+        code: 'custom',
+        path: ['api', field],
+        message: `must be set when access is "pin"; \`./touchline rig ${command}\` makes one`,
+      });
+    if (config.access === 'pin' && config.api.pin_hash === undefined) missing('pin_hash', 'pin');
+    // Without it the nodes could not show each other's pictures.
+    if (config.access === 'pin' && config.broker.peers.length > 0 && config.api.rig_key === undefined)
+      missing('rig_key', 'key');
     refuseOpenListeners(
       config.access,
       { 'broker.host': config.broker.host, 'api.host': config.api.host },
       context,
+      '"pin" or "trusted-lan"',
     );
   })
   .describe('Configuration of a camera node');
@@ -238,15 +268,16 @@ export function isLoopback(host: string): boolean {
 
 /** Without leave to do so, nothing listens beyond loopback. */
 export function refuseOpenListeners(
-  access: z.infer<typeof Access>,
+  access: NodeAccess,
   hosts: Readonly<Record<string, string>>,
   context: z.RefinementCtx,
+  allowing = '"trusted-lan"',
 ): void {
   for (const [setting, host] of Object.entries(hosts))
     if (access === 'loopback' && !isLoopback(host))
       context.addIssue({
         code: 'custom',
         path: ['access'],
-        message: `must be "trusted-lan" when ${setting} is ${host}`,
+        message: `must be ${allowing} when ${setting} is ${host}`,
       });
 }

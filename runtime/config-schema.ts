@@ -5,6 +5,8 @@ interface Node {
   readonly type?: string;
   readonly description?: string;
   readonly const?: unknown;
+  /** Set with `.meta({ secret: true })`. */
+  readonly secret?: boolean;
   readonly properties?: Readonly<Record<string, Node>>;
   readonly items?: Node;
   readonly oneOf?: readonly Node[];
@@ -17,6 +19,8 @@ export interface KnownKey {
   readonly description: string;
   /** JSON Schema types that are accepted here. */
   readonly types: readonly string[];
+  /** Its value is never shown. */
+  readonly secret: boolean;
 }
 
 /** Every value a schema knows, in the schema's order; the branches of a union come together under one path. */
@@ -40,6 +44,7 @@ export function knownKeys(schema: z.ZodType): Map<string, KnownKey> {
       path,
       description: join(before?.description, text === '' ? allowed : text),
       types: [...new Set([...(before?.types ?? []), node.type ?? 'any'])],
+      secret: node.secret === true || before?.secret === true,
     });
   };
   walk(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node, '', '');

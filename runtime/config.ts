@@ -40,6 +40,8 @@ export interface ConfigRow {
 
 type Tree = { [key: string]: unknown };
 
+/** Shown in place of a secret. */
+const SECRET = '(secret)';
 const CONFIG_PREFIX = 'TOUCHLINE_';
 
 /**
@@ -83,8 +85,9 @@ export function explainConfig<S extends z.ZodType>(
   { config, provenance }: LoadedConfig<z.output<S>>,
 ): ConfigRow[] {
   const rows = new Map<string, ConfigRow>();
-  for (const { path, description } of knownKeys(schema).values()) {
-    const value = at(config, path.split('.'));
+  for (const { path, description, secret } of knownKeys(schema).values()) {
+    const found = at(config, path.split('.'));
+    const value = secret && found !== undefined ? SECRET : found;
     // An optional section that was not given is one row, not one for each of its keys.
     const row = value === undefined ? firstMissing(config, path) : path;
     // A key of a union's other branch has no value here and cannot have one.

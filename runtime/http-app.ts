@@ -20,7 +20,15 @@ import {
 import { type ErrorCode, TouchlineError, toProblem } from '#contracts/errors.ts';
 import { commonRoutes, PROBLEM_JSON } from '#contracts/routes.ts';
 
+import { refuseForeignHost, refuseForeignOrigin } from './foreign-site.ts';
 import type { Logger } from './logger.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who needs no session where sessions are asked for: everybody, or programs on this machine. */
+    access?: 'open' | 'local';
+  }
+}
 
 export type HttpApp = FastifyInstance<
   RawServerDefault,
@@ -34,6 +42,8 @@ export interface HttpAppOptions {
   readonly log: Logger;
   /** Largest body of an ordinary request; 1 MiB when left out. Streamed uploads have limits of their own. */
   readonly bodyLimitBytes?: number;
+  /** Answers to the names of this machine alone. */
+  readonly loopbackOnly?: boolean;
   /** Serves the OpenAPI document made from the schemas; none when left out. */
   readonly document?: { readonly title: string; readonly version: string };
 }
@@ -80,9 +90,11 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   app.addHook('preClose', async () => {
     closing = true;
   });
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
     if (closing) throw new TouchlineError('shutting_down', 'the service is stopping');
+    if (options.loopbackOnly) refuseForeignHost(request);
+    refuseForeignOrigin(request);
   });
 
   if (options.document) {
@@ -119,6 +131,8 @@ function answer(error: unknown, request: FastifyRequest, reply: FastifyReply): F
   else if (known.status >= 500)
     request.log.warn({ err: known, url: request.url }, `request refused: ${known.message}`);
   const problem = toProblem(known);
+  const wait = known.code === 'rate_limited' ? known.details?.retry_after_sec : undefined;
+  if (typeof wait === 'number') reply.header('retry-after', wait);
   // Serialized here: the route's own response schemas do not describe errors.
   return reply
     .code(problem.status)

@@ -70,13 +70,17 @@ export async function servePage(
     caching: { maxAge: number; immutable: boolean } | { cacheControl: false },
   ): Promise<FastifyReply> => reply.headers(PAGE_HEADERS).sendFile(file, await root(), caching);
 
-  app.get(pageRoutes.page, { schema: { hide: true } }, async (_request, reply) => {
-    reply.header('cache-control', 'no-cache');
-    return send(reply, 'index.html', { cacheControl: false });
-  });
+  app.get(
+    pageRoutes.page,
+    { config: { access: 'open' }, schema: { hide: true } },
+    async (_request, reply) => {
+      reply.header('cache-control', 'no-cache');
+      return send(reply, 'index.html', { cacheControl: false });
+    },
+  );
   app.get(
     pageRoutes.assets,
-    { schema: { hide: true, params: z.object({ '*': z.string() }) } },
+    { config: { access: 'open' }, schema: { hide: true, params: z.object({ '*': z.string() }) } },
     async (request, reply) =>
       send(reply, `assets/${request.params['*']}`, { maxAge: YEAR_MS, immutable: true }),
   );

@@ -16,6 +16,9 @@ await runService({
     const clock = systemClock();
     const disk = localDisk(config.storage.path);
     const bus = nodeBus('api', { config, broker: mqttBroker(config.broker), clock, log });
-    return group(bus, createApi({ config, clock, disk, bus, log, version }));
+    return group(
+      bus,
+      createApi({ config, clock, disk, state: localDisk(config.state_dir), bus, log, version }),
+    );
   },
 });

@@ -25,6 +25,8 @@ export function rigRoutes(app: HttpApp, { config, bus, status, rig }: RigRoutesP
   app.get(
     nodeRoutes.health,
     {
+      // Asked by the container's own health check.
+      config: { access: 'local' },
       schema: {
         summary: 'Whether this node answers',
         response: { 200: z.object({ status: z.literal('healthy'), broker: z.boolean() }) },

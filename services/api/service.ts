@@ -12,16 +12,19 @@ import type { Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { servePage } from '#runtime/pages.ts';
 import { previewSocketPath } from '#runtime/unix-socket.ts';
+import { guardAccess } from './access.ts';
 import { cameraRoutes } from './cameras.ts';
 import { createPeers } from './peers.ts';
 import { recordingRoutes } from './recordings.ts';
 import { rigRoutes } from './rig-routes.ts';
-import { NODE_SERVICES, nodeStatus, rigView, type Seen, worthTelling } from './status.ts';
+import { NODE_SERVICES, nodeStatus, rigView, type Seen, trafficLight, worthTelling } from './status.ts';
 
 export interface ApiDeps {
   readonly config: NodeConfig;
   readonly clock: Clock;
   readonly disk: Disk;
+  /** What the service keeps for itself, apart from the recordings. */
+  readonly state: Disk;
   readonly bus: Bus;
   readonly log: Logger;
   readonly version: string;
@@ -89,9 +92,19 @@ export function createApi(deps: ApiDeps): Unit {
 
   return {
     async start() {
-      app = await createHttpApp({ log, document: { title: `Touchline node ${config.camera_id}`, version } });
+      app = await createHttpApp({
+        log,
+        loopbackOnly: config.access === 'loopback',
+        document: { title: `Touchline node ${config.camera_id}`, version },
+      });
+      const access = await guardAccess(app, {
+        config,
+        clock,
+        state: deps.state,
+        light: () => trafficLight(rig()),
+      });
       await servePage(app, 'dashboard');
-      events.register(app);
+      events.register(app, (request) => access.roleOf(request) !== undefined);
       rigRoutes(app, { config, bus, status, rig });
       const peers = createPeers(config, statuses);
       cameraRoutes(app, { config, peers, previewSocket: previewSocketPath(config) });

@@ -1,4 +1,4 @@
-import type { RigView } from '#contracts/http-node.ts';
+import type { LightView, RigView } from '#contracts/http-node.ts';
 import type { CameraId } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import type { RigSession } from '#contracts/session.ts';
@@ -175,4 +175,18 @@ export function rigView(options: {
   );
   if (masters.size > 1) disagreements.push(`the nodes follow different masters: ${[...masters].join(', ')}`);
   return { rig: config.rig, session: session ?? null, nodes, disagreements };
+}
+
+/** The rig in one colour, for whoever may see no more of it. */
+export function trafficLight({ nodes, disagreements }: RigView): LightView {
+  const recording = nodes.some((node) => node.available && node.status?.recorder?.state === 'recording');
+  const present = nodes.filter((node) => node.available && node.status);
+  const worst = present.some((node) => node.status?.level === 'fault')
+    ? 'fault'
+    : present.length < nodes.length ||
+        disagreements.length > 0 ||
+        present.some((node) => node.status?.level === 'warning')
+      ? 'warning'
+      : undefined;
+  return { light: worst ?? (recording ? 'recording' : 'ok'), recording };
 }

@@ -36,7 +36,15 @@ async function node(t: Test) {
   const boot = async () => {
     const bus = busOf('api');
     await bus.start(signal);
-    const api = createApi({ config, clock, disk: memoryDisk(1e9), bus, log, version: '0.0.0' });
+    const api = createApi({
+      config,
+      clock,
+      disk: memoryDisk(1e9),
+      state: memoryDisk(1e6),
+      bus,
+      log,
+      version: '0.0.0',
+    });
     await api.start(signal);
     return async () => {
       await api.stop();

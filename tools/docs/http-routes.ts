@@ -84,6 +84,7 @@ export async function centralHttpRoutes(): Promise<Route[]> {
     jobs: unused(),
     sessions: unused(),
     devices: unused(),
+    calibrations: unused(),
     health: unused(),
   });
   createEventStream({ clock: manualClock(), kinds: {} }).register(app);

@@ -170,6 +170,18 @@ t.test('without authentication, other hosts than loopback are allowed by name on
     t.same(pathsOf(NodeConfig, node({ broker: { host } })), ['access'], host);
     t.same(pathsOf(NodeConfig, node({ access: 'trusted-lan', broker: { host } })), []);
   }
+  const pin = { access: 'pin', broker: { host: '0.0.0.0' } };
+  const pin_hash = `$argon2id$v=19$m=19456,t=2,p=1$${'a'.repeat(22)}$${'b'.repeat(43)}`;
+  t.same(pathsOf(NodeConfig, node(pin)), ['api.pin_hash'], 'a PIN is asked for, so there must be one');
+  t.same(
+    pathsOf(NodeConfig, node({ ...pin, api: { pin_hash: '12345678' } })),
+    ['api.pin_hash'],
+    'never in clear',
+  );
+  t.same(pathsOf(NodeConfig, node({ ...pin, api: { pin_hash, host: '0.0.0.0' } })), []);
+  const peers = [{ camera_id: 'CAM_C', host: '10.0.0.2' }];
+  t.same(pathsOf(NodeConfig, node({ ...pin, api: { pin_hash }, broker: { peers } })), ['api.rig_key']);
+  t.same(pathsOf(ServerConfig, server({ access: 'pin' })), ['access'], 'central has no PIN');
   t.same(pathsOf(ServerConfig, server()), []);
   t.same(pathsOf(ServerConfig, server({ server: { host: '0.0.0.0' } })), ['access']);
   t.same(pathsOf(ServerConfig, server({ broker: { host: '0.0.0.0' } })), ['access']);

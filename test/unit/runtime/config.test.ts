@@ -100,7 +100,7 @@ t.test('a file that cannot be used is named, with the line and a way out', (t: T
     [
       'rule between two values',
       `${MINIMUM}broker:\n  host: 0.0.0.0\n`,
-      /access: must be "trusted-lan" when broker\.host/,
+      /access: must be "pin" or "trusted-lan" when broker\.host/,
     ],
     ['not YAML', 'version: [1\n', /\.yml:\d+: /],
     ['two documents', `${MINIMUM}---\nversion: 1\n`, /holds 2 YAML documents/],
@@ -161,6 +161,12 @@ t.test('explain has a row for each value, and none for a branch that was not cho
     where: `${path}:2`,
     description: 'The rig this node belongs to',
   });
+  const key = 'k'.repeat(43);
+  const secret = loadConfig(NodeConfig, { file: path, env: {}, flags: [`api.rig_key=${key}`] });
+  const shown = explainConfig(NodeConfig, secret);
+  t.match(shown.find((row) => row.path === 'api.rig_key')?.value, '(secret)');
+  t.notMatch(JSON.stringify(shown.map(({ value }) => value)), key, 'a secret is never shown');
+  t.equal(rows.get('api.pin_hash')?.value, undefined, 'that it is not set is');
   t.match(rows.get('storage.path'), { value: '/mnt/nvme', source: 'default', where: '' });
   t.match(rows.get('offload.server_url'), { value: undefined, source: 'default' });
   t.equal(rows.get('camera.width')?.value, 1280);

@@ -1,0 +1,46 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Role } from '#contracts/http-node.ts';
+import type { Clock } from '#ports/clock/clock.ts';
+
+/** Sessions of browsers, in memory: they end with the service. */
+export interface Sessions {
+  /** A new session; its token is told once and kept nowhere. */
+  open(role: Role): { readonly token: string; readonly maxAgeSec: number };
+  roleOf(token: string): Role | undefined;
+  close(token: string): void;
+}
+
+/** A match day. */
+const LIFETIME_SEC = 16 * 3600;
+/** More than a rig has viewers; the oldest goes first. */
+const SESSIONS_MAX = 200;
+const TOKEN_BYTES = 32;
+
+export function createSessions(clock: Clock): Sessions {
+  const sessions = new Map<string, { role: Role; endsUs: number }>();
+  return {
+    open(role) {
+      const token = randomBytes(TOKEN_BYTES).toString('base64url');
+      sessions.set(hashOf(token), { role, endsUs: clock.monoUs() + LIFETIME_SEC * 1e6 });
+      for (const oldest of sessions.keys()) {
+        if (sessions.size <= SESSIONS_MAX) break;
+        sessions.delete(oldest);
+      }
+      return { token, maxAgeSec: LIFETIME_SEC };
+    },
+    roleOf(token) {
+      const key = hashOf(token);
+      const session = sessions.get(key);
+      if (!session) return undefined;
+      if (clock.monoUs() < session.endsUs) return session.role;
+      sessions.delete(key);
+      return undefined;
+    },
+    close: (token) => void sessions.delete(hashOf(token)),
+  };
+}
+
+/** Looked up by hash, so that how long a look-up takes tells nothing of a token. */
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64');
+}

@@ -1,0 +1,235 @@
+import t, { type Test } from 'tap';
+import { Problem } from '#contracts/errors.ts';
+import type { RigView } from '#contracts/http-node.ts';
+import { NodeConfig } from '#contracts/node-config.ts';
+import { nodeRoutes, RIG_KEY_HEADER } from '#contracts/routes.ts';
+import { manualClock } from '#ports/clock/manual-clock.ts';
+import { memoryDisk } from '#ports/disk/memory-disk.ts';
+import { createHttpApp } from '#runtime/http-app.ts';
+import { createLogger } from '#runtime/logger.ts';
+import { servePage } from '#runtime/pages.ts';
+import { guardAccess } from '#services/api/access.ts';
+import { hashPin, isPin, newPin, newRigKey } from '#services/api/pin.ts';
+import { trafficLight } from '#services/api/status.ts';
+
+const log = createLogger({ name: 'test', level: 'silent' });
+const PIN = '12345678';
+const VIEWER_PIN = '87654321';
+const RIG_KEY = newRigKey();
+const hashes = { pin_hash: await hashPin(PIN), viewer_pin_hash: await hashPin(VIEWER_PIN) };
+
+async function guarded(
+  t: Test,
+  access: 'loopback' | 'trusted-lan' | 'pin' = 'pin',
+  kept: { state?: ReturnType<typeof memoryDisk>; api?: Record<string, string> } = {},
+) {
+  const clock = manualClock();
+  const state = kept.state ?? memoryDisk(1e6);
+  const config = NodeConfig.parse({
+    version: 1,
+    rig: 'test',
+    camera_id: 'CAM_C',
+    position: 'center',
+    camera: { source: 'test-pattern' },
+    access,
+    api: { ...(access === 'pin' ? { ...hashes, rig_key: RIG_KEY } : {}), ...kept.api },
+  });
+  const app = await createHttpApp({ log, loopbackOnly: access === 'loopback' });
+  await guardAccess(app, { config, clock, state, light: () => ({ light: 'ok', recording: false }) });
+  await servePage(app, 'dashboard', [t.testdir({ 'index.html': 'page', assets: { 'a.js': 'script' } })]);
+  app.get('/read', async () => 'secret');
+  app.post('/change', async () => 'changed');
+  app.get('/local', { config: { access: 'local' } }, async () => 'healthy');
+  t.teardown(() => app.close());
+  const enter = (pin: string) => app.inject({ method: 'POST', url: nodeRoutes.session, payload: { pin } });
+  return { app, clock, state, enter };
+}
+
+const codeOf = (answer: { json(): unknown }): string => Problem.parse(answer.json()).code;
+const cookieOf = (answer: { headers: Record<string, unknown> }): string =>
+  String(answer.headers['set-cookie']).split(';')[0] ?? '';
+
+t.test('without a session: the page, the light, the way in, and nothing else', async (t) => {
+  const { app } = await guarded(t);
+  const lan = '192.168.1.20';
+  for (const url of ['/', '/assets/a.js', nodeRoutes.light, nodeRoutes.session])
+    t.equal((await app.inject({ url, remoteAddress: lan })).statusCode, 200, url);
+  t.same((await app.inject({ url: nodeRoutes.session })).json(), { role: null, access: 'pin' });
+  for (const send of [
+    { url: '/read' },
+    { method: 'POST', url: '/change' },
+    { url: '/nowhere' },
+    { url: '/local', remoteAddress: lan },
+  ] as const) {
+    const answer = await app.inject({ ...send });
+    t.equal(answer.statusCode, 401, send.url);
+    t.equal(codeOf(answer), 'session_required');
+  }
+  t.equal((await app.inject('/local')).statusCode, 200, 'what only programs on this machine ask');
+});
+
+t.test('a viewer looks, an operator changes, and a session that was closed is over', async (t) => {
+  const { app, clock, enter } = await guarded(t);
+  for (const [pin, role, change] of [
+    [VIEWER_PIN, 'viewer', 403],
+    [PIN, 'operator', 200],
+  ] as const) {
+    const opened = await enter(pin);
+    t.same(opened.json(), { role, access: 'pin' });
+    t.match(
+      opened.headers['set-cookie'],
+      /^touchline_CAM_C=[\w-]{43}; Max-Age=\d+; Path=\/; HttpOnly; SameSite=Strict$/,
+    );
+    t.notMatch(opened.body, cookieOf(opened).split('=')[1] ?? 'none', 'the token is in the cookie alone');
+    const headers = { cookie: cookieOf(opened) };
+    t.equal((await app.inject({ url: '/read', headers })).statusCode, 200);
+    const changed = await app.inject({ method: 'POST', url: '/change', headers });
+    t.equal(changed.statusCode, change);
+    if (change === 403) t.equal(codeOf(changed), 'operator_required');
+    t.same((await app.inject({ url: nodeRoutes.session, headers })).json(), { role, access: 'pin' });
+    const closed = await app.inject({ method: 'DELETE', url: nodeRoutes.session, headers });
+    t.same(closed.json(), { role: null, access: 'pin' });
+    t.equal(
+      (await app.inject({ url: '/read', headers })).statusCode,
+      401,
+      'closed here, not only in the browser',
+    );
+  }
+  const headers = { cookie: cookieOf(await enter(PIN)) };
+  await clock.advance(17 * 3600_000);
+  t.equal((await app.inject({ url: '/read', headers })).statusCode, 401, 'a session ends by itself');
+  t.equal(
+    (await app.inject({ url: `/read?token=${cookieOf(await enter(PIN)).split('=')[1]}` })).statusCode,
+    401,
+  );
+});
+
+t.test('the other nodes of the rig may look', async (t) => {
+  const { app } = await guarded(t);
+  const ask = (key: string, method: 'GET' | 'POST' = 'GET') =>
+    app.inject({ method, url: method === 'GET' ? '/read' : '/change', headers: { [RIG_KEY_HEADER]: key } });
+  t.equal((await ask(RIG_KEY)).statusCode, 200);
+  t.equal((await ask(RIG_KEY, 'POST')).statusCode, 403);
+  t.equal((await ask(newRigKey())).statusCode, 401);
+  t.equal((await ask('')).statusCode, 401);
+  const { app: keyless } = await guarded(t, 'pin', { api: {} });
+  t.equal(
+    (await keyless.inject({ url: '/read', headers: { [RIG_KEY_HEADER]: 'undefined' } })).statusCode,
+    401,
+  );
+});
+
+t.test('wrong PINs cost more and more time, also after a restart; the right one ends it', async (t) => {
+  const state = memoryDisk(1e6);
+  const { clock, enter } = await guarded(t, 'pin', { state });
+  const malformed = await enter('1234');
+  t.equal(codeOf(malformed), 'invalid_field', 'what cannot be a PIN is not counted');
+  for (let n = 0; n < 3; n++) t.equal(codeOf(await enter('00000000')), 'pin_wrong');
+  const waits: number[] = [];
+  for (let n = 0; n < 9; n++) {
+    const refused = await enter(PIN);
+    t.equal(refused.statusCode, 429, 'even the right one waits');
+    const wait = Number(refused.headers['retry-after']);
+    waits.push(wait);
+    await clock.advance(wait * 1000);
+    t.equal(codeOf(await enter('00000000')), 'pin_wrong');
+  }
+  t.same(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+
+  const again = await guarded(t, 'pin', { state });
+  const refused = await again.enter(PIN);
+  t.equal(refused.statusCode, 429, 'a restart does not help');
+  t.equal(Problem.parse(refused.json()).details?.retry_after_sec, 60);
+  await again.clock.advance(60_000);
+  t.equal((await again.enter(PIN)).statusCode, 200);
+  t.equal((await again.enter('00000000')).statusCode, 401, 'and mistyping is free again');
+});
+
+t.test('many at once are one attempt after another', async (t) => {
+  const { enter } = await guarded(t);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => enter('00000000')));
+  t.equal(answers.filter((each) => each.statusCode === 401).length, 3);
+  t.equal(answers.filter((each) => each.statusCode === 429).length, 17);
+});
+
+t.test('a page of another site may change nothing, in no mode', async (t) => {
+  for (const access of ['loopback', 'trusted-lan', 'pin'] as const) {
+    const { app, enter } = await guarded(t, access);
+    const cookie = cookieOf(await enter(PIN));
+    const change = (headers: Record<string, string>) =>
+      app.inject({ method: 'POST', url: '/change', headers: { host: 'localhost:8080', cookie, ...headers } });
+    t.equal((await change({})).statusCode, 200, 'curl');
+    t.equal(
+      (await change({ origin: 'http://localhost:8080', 'sec-fetch-site': 'same-origin' })).statusCode,
+      200,
+      'our page',
+    );
+    for (const headers of [
+      { origin: 'http://evil.example' },
+      { origin: 'http://localhost:9090' },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+    ]) {
+      const answer = await change(headers as Record<string, string>);
+      t.equal(answer.statusCode, 403, `${access}: ${JSON.stringify(headers)}`);
+      t.equal(codeOf(answer), 'origin_refused');
+    }
+  }
+});
+
+t.test('on loopback only names of this machine are answered, and no session is needed', async (t) => {
+  const { app, enter } = await guarded(t, 'loopback');
+  const as = (host: string) => app.inject({ url: '/read', headers: { host } });
+  for (const host of ['localhost', 'localhost:8080', '127.0.0.1:8080', '[::1]:8080'])
+    t.equal((await as(host)).statusCode, 200, host);
+  for (const host of [
+    'evil.example',
+    'evil.example:8080',
+    '192.168.1.5',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    'x y',
+  ]) {
+    const answer = await as(host);
+    t.equal(answer.statusCode, 421, host);
+    t.equal(codeOf(answer), 'host_refused');
+  }
+  t.same((await app.inject(nodeRoutes.session)).json(), { role: 'operator', access: 'loopback' });
+  t.same((await enter(PIN)).json(), { role: 'operator', access: 'loopback' });
+  const { app: lan } = await guarded(t, 'trusted-lan');
+  t.equal((await lan.inject({ url: '/read', headers: { host: 'camera-left.local' } })).statusCode, 200);
+});
+
+t.test('PINs: eight digits, hashed with a salt of their own', async (t) => {
+  t.match(newPin(), /^\d{8}$/);
+  const again = await hashPin(PIN);
+  t.not(again, hashes.pin_hash);
+  t.ok(await isPin(PIN, again));
+  t.notOk(await isPin('12345679', again));
+  await t.rejects(isPin(PIN, '$2b$10$nonsense'), { code: 'configuration_invalid' });
+});
+
+t.test('the traffic light is the worst of the rig', async (t) => {
+  const rig = (...levels: (string | null)[]): RigView =>
+    ({
+      rig: 'test',
+      session: null,
+      disagreements: [],
+      nodes: levels.map((level) => ({
+        camera_id: 'CAM_C',
+        position: null,
+        available: level !== null,
+        status: level === null ? null : { level, recorder: { state: 'recording' } },
+      })),
+    }) as unknown as RigView;
+  t.same(trafficLight(rig('ok', 'ok')), { light: 'recording', recording: true });
+  t.same(trafficLight(rig('ok', 'warning')), { light: 'warning', recording: true });
+  t.same(trafficLight(rig('fault', 'warning')), { light: 'fault', recording: true });
+  t.same(trafficLight(rig('ok', null)), { light: 'warning', recording: true });
+  t.same(trafficLight(rig(null)), { light: 'warning', recording: false });
+  t.same(trafficLight({ ...rig('ok'), disagreements: ['two masters'] }), {
+    light: 'warning',
+    recording: true,
+  });
+});

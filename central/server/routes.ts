@@ -11,11 +11,12 @@ import {
   SessionList,
 } from '#contracts/http-central.ts';
 import { SessionUid } from '#contracts/ids.ts';
-import { PanoramaSettings } from '#contracts/panorama.ts';
+import { CalibrationList, PanoramaSettings } from '#contracts/panorama.ts';
 import { centralRoutes } from '#contracts/routes.ts';
 import type { JobQueue, JobRequest } from '#ports/jobs/jobs.ts';
 import type { HttpApp } from '#runtime/http-app.ts';
 import type { Catalog } from '../ingest/catalog.ts';
+import type { KeptCalibrations } from '../panorama/kept-calibrations.ts';
 import type { Devices } from './devices.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -24,6 +25,7 @@ export interface ServerRouteParts {
   readonly jobs: JobQueue;
   readonly sessions: Sessions;
   readonly devices: Pick<Devices, 'list'>;
+  readonly calibrations: Pick<KeptCalibrations, 'list'>;
   readonly health: () => Promise<CentralHealth>;
 }
 
@@ -33,7 +35,7 @@ const ByJob = z.object({ job_id: z.string().max(64) });
 /** Sessions, jobs and health. */
 export function serverRoutes(
   app: HttpApp,
-  { catalog, jobs, sessions, devices, health }: ServerRouteParts,
+  { catalog, jobs, sessions, devices, calibrations, health }: ServerRouteParts,
 ): void {
   app.get(
     centralRoutes.health,
@@ -104,6 +106,11 @@ export function serverRoutes(
       schema: { summary: 'Camera nodes whose rigs send their states here', response: { 200: DeviceList } },
     },
     async () => ({ devices: devices.list() }),
+  );
+  app.get(
+    centralRoutes.calibrations,
+    { schema: { summary: 'Kept calibrations, newest first', response: { 200: CalibrationList } } },
+    async () => ({ calibrations: await calibrations.list() }),
   );
   app.post(
     centralRoutes.jobRepeat,

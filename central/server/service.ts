@@ -21,6 +21,7 @@ import { ffprobe } from '../ingest/probe.ts';
 import { createRigSessions } from '../ingest/rig-sessions.ts';
 import { ingestRoutes } from '../ingest/routes.ts';
 import { createUploads, type Uploads } from '../ingest/upload.ts';
+import { keptCalibrations } from '../panorama/kept-calibrations.ts';
 import { createChanges } from './changes.ts';
 import { createDevices } from './devices.ts';
 import { fileRoutes } from './file-routes.ts';
@@ -29,6 +30,7 @@ import { panoramaOnComplete } from './on-complete.ts';
 import { proxiesWanted } from './proxies-wanted.ts';
 import { serverRoutes } from './routes.ts';
 import { createSessions } from './sessions.ts';
+import { createStorageLock } from './storage-lock.ts';
 
 export interface ServerParts {
   readonly config: ServerConfig;
@@ -129,7 +131,7 @@ export function createServer({ config, log, version }: ServerParts): Server {
           await onComplete.changed(sessionUid);
         },
       });
-      serverRoutes(app, { catalog, jobs, sessions, devices, health });
+      serverRoutes(app, { catalog, jobs, sessions, devices, calibrations: keptCalibrations(store), health });
       fileRoutes(app, { catalog, store, hashes });
       stream.register(app);
       await servePage(app, 'console');
@@ -151,6 +153,7 @@ export function createServer({ config, log, version }: ServerParts): Server {
   };
 
   const unit = group(
+    createStorageLock({ root: resolve(config.storage.root), log }),
     database,
     { start: () => store.start(), stop: async () => undefined },
     jobs,

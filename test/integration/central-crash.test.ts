@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import {
   filesBelow,
   makeFilm,
   manifestOf,
+  processesOf,
   startCentral,
   tempFolder,
   until,
@@ -131,4 +133,39 @@ t.test('a stop in the middle of an upload', async (t) => {
   t.equal(status, 503, 'the sender is told');
   t.equal(JSON.parse(body ?? '{}').code, 'shutting_down');
   t.same(await filesBelow(join(root, 'temp')), [], 'and nothing is left');
+});
+
+t.test('a second server on the same storage', async (t) => {
+  const root = await tempFolder(t);
+  const first = await startCentral(t, root);
+  const before = await filesBelow(root);
+  await t.rejects(startCentral(t, root), { message: /another central server uses/ }, 'is refused by name');
+  const grown = (await filesBelow(root)).filter((name) => !before.includes(name));
+  t.same(
+    grown.filter((name) => !name.startsWith('database/')),
+    [],
+    'and touched nothing',
+  );
+  t.match(await ask(`${first.url}/api/v1/health`), { status: 200, body: { database: 'ok' } });
+  await first.stop('SIGKILL');
+  const next = await startCentral(t, root);
+  t.match(await ask(`${next.url}/api/v1/health`), { status: 200 }, 'the lock ends with its process');
+  const database = processesOf('postgres', join(root, 'database'));
+  t.equal(database.length, 1, 'one database');
+});
+
+t.test('Ctrl-C in a terminal reaches all of its processes', async (t) => {
+  const root = await tempFolder(t);
+  const central = await startCentral(t, root);
+  const group = (pid: number): number =>
+    Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[2]);
+  const [postgres] = processesOf('postgres', join(root, 'database'));
+  t.ok(postgres && central.child.pid);
+  t.not(group(postgres ?? 0), group(central.child.pid ?? 0), 'but not the database');
+  t.equal(await central.stop('SIGINT'), 0);
+  t.same(
+    central.lines.filter((line) => typeof line.level === 'number' && line.level >= 40),
+    [],
+    'it stops without a warning',
+  );
 });

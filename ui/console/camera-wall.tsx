@@ -57,7 +57,18 @@ function Tile({
 }) {
   const video = useRef<HTMLVideoElement>(null);
   const { name, clips } = track;
-  useEffect(() => (video.current ? playback.attach(name, video.current) : undefined), [playback, name]);
+  useEffect(() => {
+    const element = video.current;
+    if (!element) return undefined;
+    const detach = playback.attach(name, element);
+    // The large button has keys; a picture that is clicked is only a shorter way to it.
+    const toggle = (): void => playback.toggle();
+    element.addEventListener('click', toggle);
+    return () => {
+      element.removeEventListener('click', toggle);
+      detach();
+    };
+  }, [playback, name]);
   useEffect(() => playback.setClips(name, clips), [playback, name, clips]);
   const state = usePlaying(playback, (view) => view.videos[name]?.state ?? 'none');
   const label = `${large ? 'Show all cameras beside each other' : `Enlarge ${name}`}`;

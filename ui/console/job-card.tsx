@@ -112,6 +112,7 @@ function Command({ job }: { job: Job }) {
         <button
           type="button"
           class="button"
+          data-kind={job.state === 'done' ? 'quiet' : undefined}
           disabled={sending}
           aria-label={`${job.state === 'done' ? 'Do again' : 'Try again'}: ${jobTitle(job)}`}
           onClick={() => void send(centralRoutes.jobRepeat)}

@@ -1,3 +1,4 @@
+import { useState } from 'preact/hooks';
 import type { Job } from '#contracts/http-central.ts';
 import { Empty, ProblemNotice } from '../components/notice.tsx';
 import { newestFirst } from './central-data.ts';
@@ -50,7 +51,12 @@ export function Jobs() {
   );
 }
 
+/** So many at first: what ended long ago is rarely looked for. */
+const SHOWN = 40;
+
 function Group({ title, jobs, none }: { title: string; jobs: readonly Job[]; none: string }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? jobs : jobs.slice(0, SHOWN);
   return (
     <section class="section" aria-label={title}>
       <h2>{title}</h2>
@@ -58,13 +64,18 @@ function Group({ title, jobs, none }: { title: string; jobs: readonly Job[]; non
         <p class="soft">{none}</p>
       ) : (
         <ul class="jobs" data-rows={title === 'Ended'}>
-          {jobs.map((job) => (
+          {shown.map((job) => (
             <JobCard key={job.job_id} job={job} heading="h3">
               <SessionLink uid={job.session_uid} />
             </JobCard>
           ))}
         </ul>
       )}
+      {shown.length < jobs.length ? (
+        <button type="button" class="button" onClick={() => setAll(true)}>
+          Show all {jobs.length}
+        </button>
+      ) : null}
     </section>
   );
 }

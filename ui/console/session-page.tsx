@@ -87,7 +87,11 @@ function Session({
         )}
         <div class="controls">
           <SeekBar playback={playback} tracks={tracks} durationSec={timeline.durationSec} />
-          <Transport playback={playback} startUs={timeline.startUs} />
+          <Transport
+            playback={playback}
+            startUs={timeline.startUs}
+            playable={tracks.some(({ clips }) => clips.some(({ url }) => url !== null))}
+          />
         </div>
       </section>
       <Remarks session={session} unplaced={timeline.unplaced.length} problems={problems} />

@@ -9,7 +9,16 @@ import { momentText } from './playback/words.ts';
 const JUMP_SEC = 5;
 
 /** Play, step, speed, and what time it is. */
-export function Transport({ playback, startUs }: { playback: Playback; startUs: number }) {
+export function Transport({
+  playback,
+  startUs,
+  playable,
+}: {
+  playback: Playback;
+  startUs: number;
+  /** False while there is nothing that a browser plays. */
+  playable: boolean;
+}) {
   const playing = usePlaying(playback, (view) => view.playing);
   const waiting = usePlaying(playback, (view) => (view.playing ? view.waitingFor.join(' and ') : ''));
   const speed = usePlaying(playback, (view) => view.speed);
@@ -17,7 +26,13 @@ export function Transport({ playback, startUs }: { playback: Playback; startUs: 
   return (
     <div class="transport">
       <div class="transport-keys">
-        <IconButton name="back" label="One frame back" hint="," onClick={() => playback.step(-1)} />
+        <IconButton
+          name="back"
+          label="One frame back"
+          hint=","
+          disabled={!playable}
+          onClick={() => playback.step(-1)}
+        />
         <button
           type="button"
           class="button"
@@ -25,15 +40,28 @@ export function Transport({ playback, startUs }: { playback: Playback; startUs: 
           aria-label={playing ? 'Pause' : 'Play'}
           title={`${playing ? 'Pause' : 'Play'} (space)`}
           data-testid="play"
+          disabled={!playable}
           onClick={() => playback.toggle()}
         >
           <Icon name={playing ? 'pause' : 'play'} />
         </button>
-        <IconButton name="forward" label="One frame on" hint="." onClick={() => playback.step(1)} />
+        <IconButton
+          name="forward"
+          label="One frame on"
+          hint="."
+          disabled={!playable}
+          onClick={() => playback.step(1)}
+        />
       </div>
       <Moment playback={playback} startUs={startUs} />
-      <p class="transport-wait soft" aria-live="polite">
-        {waiting === '' ? '' : `Waiting for ${waiting}`}
+      <p class="transport-wait soft">
+        <span aria-live="polite">{waiting === '' ? '' : `Waiting for ${waiting}`}</span>
+        {waiting === '' ? (
+          <span class="transport-hint">
+            <kbd>space</kbd> plays, <kbd>,</kbd> <kbd>.</kbd> one frame, <kbd>shift</kbd> <kbd>←</kbd>{' '}
+            <kbd>→</kbd> {JUMP_SEC} s
+          </span>
+        ) : null}
       </p>
       <label class="speed">
         <span>Speed</span>
@@ -70,13 +98,20 @@ function Moment({ playback, startUs }: { playback: Playback; startUs: number }) 
   );
 }
 
-function IconButton(props: { name: 'back' | 'forward'; label: string; hint: string; onClick: () => void }) {
+function IconButton(props: {
+  name: 'back' | 'forward';
+  label: string;
+  hint: string;
+  disabled: boolean;
+  onClick: () => void;
+}) {
   return (
     <button
       type="button"
       class="button"
       aria-label={props.label}
       title={`${props.label} (${props.hint})`}
+      disabled={props.disabled}
       onClick={props.onClick}
     >
       <Icon name={props.name} />

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from './error-table.ts';
 
-export { type Blame, ERRORS, type ErrorCode } from './error-table.ts';
+export { ERRORS, type ErrorCode } from './error-table.ts';
 
 const codes = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
 

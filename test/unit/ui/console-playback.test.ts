@@ -109,6 +109,7 @@ t.test('a video is brought back by its speed, and jumps when it is far', (t: Tes
   t.match(correction(0.02, 30, 1), { kind: 'rate', rate: 0.97 }, 'ahead: slower');
   t.match(correction(-0.02, 30, 2), { kind: 'rate', rate: 2.06 }, 'behind: faster');
   t.match(correction(-0.15, 30, 1), { kind: 'rate', rate: 1.1 }, 'never a speed that one sees');
+  t.match(correction(-0.1, 30, 0.25), { kind: 'rate', rate: 0.35 }, 'soon, also in slow motion');
   t.same(correction(0.3, 30, 1), { kind: 'jump' });
   t.match(correction(0.3, 30, 4), { kind: 'rate' }, 'the faster, the rougher');
   t.end();

@@ -18,8 +18,10 @@ export function correction(offsetSec: number, fps: number, speed: number): Corre
   const frames = Math.abs(offsetSec) * fps;
   if (frames > FAR_FRAMES * Math.max(1, speed)) return { kind: 'jump' };
   if (frames < CLOSE_FRAMES) return { kind: 'rate', rate: speed };
-  const change = Math.min(RATE_CHANGE_MAX, Math.max(-RATE_CHANGE_MAX, -offsetSec * GAIN_PER_SEC));
-  return { kind: 'rate', rate: speed * (1 + change) };
+  // In slow motion the error is no slower than at full speed.
+  const scale = Math.max(1, speed);
+  const change = Math.min(RATE_CHANGE_MAX, Math.max(-RATE_CHANGE_MAX, -offsetSec * GAIN_PER_SEC)) * scale;
+  return { kind: 'rate', rate: speed + change };
 }
 
 /**

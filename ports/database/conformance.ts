@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Database, Migration } from './database.ts';
 
@@ -67,5 +68,26 @@ export async function databaseConformance(
     [{ id: 'a', n: 1 }],
     'what was committed is there after a restart, what was not is not, nor what a broken migration wrote',
   );
+  const told: string[] = [];
+  const end = second.listen('conformance', {
+    notice: (payload) => told.push(payload),
+    missed: () => told.push('missed'),
+  });
+  const until = async (wanted: string[], message: string): Promise<void> => {
+    while (told.length < wanted.length) await wait(5);
+    t.same(told.splice(0), wanted, message);
+  };
+  const notify = (text: string) => sql`select pg_notify('conformance', ${text})`.execute(second.handle());
+  await until(['missed'], 'whoever begins to listen has missed what was before');
+  await notify('one');
+  await until(['one'], 'a notice arrives');
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = 'touchline-notices'`.execute(second.handle());
+  await until(['missed'], 'a broken connection is made again, and that is said');
+  await notify('two');
+  await until(['two'], 'and listens');
+  await end();
+  await notify('three');
+  t.same(told, [], 'until it is told to end');
   await second.stop();
 }

@@ -53,16 +53,17 @@ export async function encodeAndJoin(work: Encode): Promise<{ path: string; frame
     const frames = await framesOfKept(work, segment, file);
     if (frames === undefined) continue;
     finished.set(segment.index, { file, frames });
-    report.kept(segment);
     context.log(`segment ${segment.index + 1} of ${segments.length} is there from an earlier run`);
   }
 
+  report.done(finished.keys());
   const waiting = segments.filter(({ index }) => !finished.has(index));
   const others = new AbortController();
   const signal = AbortSignal.any([context.signal, others.signal]);
   const worker = async (): Promise<void> => {
     for (let segment = waiting.shift(); segment; segment = waiting.shift()) {
       finished.set(segment.index, await encode(work, segment, signal, report.of(segment)));
+      report.done([segment.index]);
       context.log(`segment ${segment.index + 1} of ${segments.length} is encoded`);
     }
   };
@@ -196,8 +197,9 @@ function progressOfAll({ segments, context, fps }: Encode) {
     });
   };
   return {
-    kept(segment: Segment): void {
-      states.set(segment.index, { progress: 1, speed: null, remainingSec: 0 });
+    done(indexes: Iterable<number>): void {
+      for (const index of indexes)
+        states.set(index, { progress: 1, speed: states.get(index)?.speed ?? null, remainingSec: 0 });
       tell();
     },
     of: (segment: Segment) => (progress: StitchProgress) => {

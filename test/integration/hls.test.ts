@@ -12,7 +12,8 @@ import { localDisk } from '#ports/disk/local-disk.ts';
 import { runProgram } from '#ports/program/program.ts';
 import { readManifests } from '#runtime/manifests.ts';
 import { createFilmIndexes } from '#services/api/film-index.ts';
-import { type RecordingNode, recordingNode } from '../fixtures/recording-node.ts';
+import { launchChromium } from '../fixtures/chromium.ts';
+import { FRAMES, type RecordingNode, recordingNode } from '../fixtures/recording-node.ts';
 
 const clock = systemClock();
 
@@ -64,6 +65,25 @@ t.test('a finished recording plays from its playlist, every frame of it', async 
     recordings: [{ session_uid: uid, playable: false, playlist: null }],
   });
   t.equal((await fetch(url)).status, 404);
+});
+
+t.test('a browser plays it, and jumps in it', { timeout: 60_000 }, async (t) => {
+  const on = await recordingNode(t);
+  const uid = await on.record('Browser', 5);
+  const browser = await launchChromium();
+  t.teardown(() => browser.close());
+  const page = await browser.newPage();
+  // Any page of the node: the film is of the same site then.
+  await page.goto(`${on.url}${nodeRoutes.health}`);
+  const width = await page.evaluate(`new Promise((resolve, reject) => {
+    const video = Object.assign(document.createElement('video'), { muted: true });
+    video.onerror = () => reject(new Error(video.error.message));
+    video.onloadedmetadata = () => { video.currentTime = 3.5; };
+    video.onseeked = () => void video.play();
+    video.ontimeupdate = () => { if (video.currentTime > 4) resolve(video.videoWidth); };
+    video.src = '${pathTo(nodeRoutes.playlist, { session_uid: uid, part: 1 })}';
+  })`);
+  t.equal(width, FRAMES.width);
 });
 
 t.test('a recording plays while it is made', async (t) => {

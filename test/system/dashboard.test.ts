@@ -90,7 +90,7 @@ t.test('a match on the page of a phone, seen by a second browser at another came
       const player = phone.page.locator('video');
       await player.waitFor();
       await until(
-        async () => (await player.evaluate('video => video.currentTime')) as unknown as number,
+        () => player.evaluate((video) => Number(Reflect.get(video, 'currentTime'))),
         (at) => at > 1,
       );
       if (camera === 'CAM_C') await phone.accessible('playing a recording');

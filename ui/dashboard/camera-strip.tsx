@@ -80,19 +80,18 @@ function Picture({
   const visible = useVisible(frame);
   const preview = usePreview(node.camera_id, width, everyMs, visible && node.available);
   const position = node.status?.position ?? node.position;
+  const trouble = node.available ? preview.problem?.message : 'Not reachable';
   return (
     <div class="picture" ref={frame}>
-      {preview.url === undefined ? (
-        <span class="picture-words">
-          {!node.available ? 'Not reachable' : (preview.problem?.message ?? 'Waiting for a picture')}
-        </span>
-      ) : (
-        <img src={preview.url} alt={`What ${node.camera_id} sees`} data-old={preview.problem !== undefined} />
+      {preview.url === undefined ? null : (
+        <img src={preview.url} alt={`What ${node.camera_id} sees`} data-old={trouble !== undefined} />
       )}
       {guides ? <Guides overlapLeft={position !== 'left'} overlapRight={position !== 'right'} /> : null}
-      {preview.url !== undefined && preview.problem ? (
-        <span class="picture-words">Picture is old: {preview.problem.message}</span>
-      ) : null}
+      {preview.url === undefined ? (
+        <span class="picture-words">{trouble ?? 'Waiting for a picture'}</span>
+      ) : trouble === undefined ? null : (
+        <span class="picture-words">Old picture: {trouble}</span>
+      )}
     </div>
   );
 }

@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { globSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { OutputAsset, OutputChunk, OutputOptions, RollupCache, RollupOptions } from 'rollup';
+import { takeLock } from './lock.ts';
 import { type Shell, say } from './shell.ts';
 
 /** What `./touchline build` makes: each from its sources, with a file whose time says when. */
@@ -108,29 +106,17 @@ function writePage(dir: string, output: readonly (OutputChunk | OutputAsset)[]):
   for (const old of globSync('**/*.*', { cwd: dir })) if (!known.has(old)) rmSync(join(dir, old));
 }
 
-/**
- * Runs `work` while no other process of this checkout does. The lock is an abstract Unix socket (Linux): it has no file
- * that could be left behind, and ends with its process.
- */
+/** Runs `work` while no other process of this checkout does. */
 async function alone(shell: Shell, work: () => Promise<void>): Promise<void> {
-  const name = `\0touchline-build-${createHash('sha256').update(shell.root).digest('hex').slice(0, 16)}`;
-  const lock = createServer();
-  for (let waiting = false; ; waiting = true) {
-    lock.listen(name);
-    const taken = await once(lock, 'listening').then(
-      () => false,
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'EADDRINUSE') return true;
-        throw error;
-      },
-    );
-    if (!taken) break;
-    if (!waiting) say(shell, 'touchline: waiting for another build …');
+  let lock = await takeLock(`build ${shell.root}`);
+  if (lock === undefined) say(shell, 'touchline: waiting for another build …');
+  while (lock === undefined) {
     await sleep(LOCK_POLL_MS);
+    lock = await takeLock(`build ${shell.root}`);
   }
   try {
     await work();
   } finally {
-    lock.close();
+    lock.release();
   }
 }

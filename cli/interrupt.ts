@@ -1,17 +1,35 @@
+import type { Shell } from './shell.ts';
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Aborts at the first SIGINT, SIGTERM or SIGHUP; the second ends this process at once. */
-export function onInterrupt(): { signal: AbortSignal; dispose(): void } {
+/**
+ * Aborts at the first SIGINT, SIGTERM or SIGHUP, and when the terminal or pipe that is written to is gone; the second signal ends this
+ * process at once.
+ */
+export function onInterrupt(shell: Pick<Shell, 'stdin' | 'stdout' | 'stderr'>): {
+  signal: AbortSignal;
+  dispose(): void;
+} {
   const control = new AbortController();
   const end = (name: NodeJS.Signals): void => {
     if (control.signal.aborted) process.kill(process.pid, 'SIGKILL');
     control.abort(new Interrupted(name));
   };
+  // A terminal that hangs up fails every read and write from then on. Whoever ends us still has to tidy up.
+  const streams = [shell.stdin, shell.stdout, shell.stderr];
+  const gone = (error: NodeJS.ErrnoException): void => {
+    if (control.signal.aborted) return;
+    if (error.code !== 'EIO' && error.code !== 'EPIPE') throw error;
+    end(error.code === 'EIO' ? 'SIGHUP' : 'SIGPIPE');
+  };
   for (const name of SIGNALS) process.on(name, end);
+  for (const stream of streams) stream.on('error', gone);
   return {
     signal: control.signal,
     dispose() {
       for (const name of SIGNALS) process.off(name, end);
+      // What was written last fails later, if it does.
+      if (!control.signal.aborted) for (const stream of streams) stream.off('error', gone);
     },
   };
 }
@@ -22,6 +40,13 @@ export class Interrupted extends Error {
   readonly exitCode: number;
   constructor(name: NodeJS.Signals) {
     super(`ended by ${name}`);
-    this.exitCode = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[name as (typeof SIGNALS)[number]];
+    this.exitCode = EXIT_CODES[name] ?? 1;
   }
 }
+
+const EXIT_CODES: Partial<Record<NodeJS.Signals, number>> = {
+  SIGHUP: 129,
+  SIGINT: 130,
+  SIGPIPE: 141,
+  SIGTERM: 143,
+};

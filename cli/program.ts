@@ -44,6 +44,9 @@ export async function runCommandLine(shell: Shell, argv: readonly string[]): Pro
   for (const command of [program, ...commands]) inherit(command, shell);
   for (const command of commands) program.addCommand(command);
   try {
+    const [first, topic] = argv;
+    if (first === 'help' && topic !== undefined && !isCommand(program, topic))
+      program.error(`error: there is no command '${topic}' to help with`);
     await program.parseAsync(argv.length === 0 ? ['help'] : [...argv], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError || error instanceof Interrupted) shell.exit(error.exitCode);
@@ -52,6 +55,11 @@ export async function runCommandLine(shell: Shell, argv: readonly string[]): Pro
       shell.exit(1);
     }
   }
+}
+
+/** Asked for help on what it does not know, commander only shows all help. */
+function isCommand(program: Command, name: string): boolean {
+  return name === 'help' || program.commands.some((command) => command.name() === name);
 }
 
 /** Commander neither ends the process nor writes anywhere but to the streams it is given. */

@@ -11,7 +11,7 @@ export interface Shell {
   readonly node: string;
   readonly superuser: boolean;
   readonly stdin: Readable & { isTTY?: boolean; setRawMode?: (on: boolean) => unknown };
-  readonly stdout: Writable & { isTTY?: boolean };
+  readonly stdout: Writable & { isTTY?: boolean; columns?: number };
   readonly stderr: Writable & { isTTY?: boolean };
   /** Exit code of the process once everything has ended. */
   exit(code: number): void;

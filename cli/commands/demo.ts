@@ -5,16 +5,20 @@ import { TouchlineError } from '#contracts/errors.ts';
 import { builtBundles, builtPages } from '../bundles.ts';
 import { notices, showLive } from '../demo/live.ts';
 import { type DemoResult, recordOnce } from '../demo/once.ts';
+import { outcome } from '../demo/panorama.ts';
 import { type DemoPlace, makePlace } from '../demo/place.ts';
 import { readSources } from '../demo/sources.ts';
 import { type DemoSystem, demoSystem } from '../demo/system.ts';
+import type { Snapshot } from '../demo/view.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { ensurePrograms, NEEDS } from '../prerequisites.ts';
 import { type Shell, say } from '../shell.ts';
 
+const DEFAULT_SECONDS = 20;
+
 interface Options {
   once?: true;
-  seconds: number;
+  seconds?: number;
   json?: true;
   out?: string;
   source: string[];
@@ -29,7 +33,7 @@ export function demoCommand(shell: Shell): Command {
         'and shows them live. Nothing outside the demo directory and nothing on the network is touched.',
     )
     .option('--once', 'record, bring the files home, stitch, print what came of it, and end')
-    .option('--seconds <n>', 'with --once: how long to record', seconds, 20)
+    .option('--seconds <n>', 'with --once: how long to record (default: 20)', seconds)
     .option('--json', 'with --once: one JSON object on stdout, and nothing else')
     .option('--out <dir>', 'demo directory; a temporary one when left out')
     .option(
@@ -48,40 +52,55 @@ async function demo(shell: Shell, options: Options): Promise<void> {
     throw new TouchlineError('invalid_field', '--json needs --once: the live view has no end', {
       field: 'json',
     });
+  if (options.seconds !== undefined && !options.once)
+    throw new TouchlineError(
+      'invalid_field',
+      '--seconds needs --once: the live view records until you stop it',
+      {
+        field: 'seconds',
+      },
+    );
   if (options.out === '')
     throw new TouchlineError('invalid_field', '--out is empty: name a directory', { field: 'out' });
-  const interrupt = onInterrupt();
+  const interrupt = onInterrupt(shell);
   try {
     await ensurePrograms(shell, NEEDS.demo);
     const sources = await readSources(options.source, shell.cwd, interrupt.signal);
     const bundles = options.bundles ? await builtBundles(shell) : undefined;
     if (bundles === undefined) await builtPages(shell);
+    interrupt.signal.throwIfAborted();
     const out = options.out === undefined ? undefined : resolve(shell.cwd, options.out);
     const place = await makePlace({ out, sources });
     const interactive = !options.once && shell.stdout.isTTY === true;
     const told = notices(interactive ? undefined : (line) => say(shell, line));
     const system = demoSystem(shell, place, bundles, told.add);
     let result: DemoResult | undefined;
+    let seen: Snapshot | undefined;
+    let failed = false;
     try {
       system.start();
       if (options.once)
-        result = await recordOnce(system, options.seconds, interrupt.signal, (line) => say(shell, line));
-      else await showLive(shell, system, told, interrupt.signal);
+        result = await recordOnce(system, options.seconds ?? DEFAULT_SECONDS, interrupt.signal, (line) =>
+          say(shell, line),
+        );
+      else seen = await showLive(shell, system, told, interrupt.signal);
     } catch (error) {
-      say(shell, `Files and logs: ${place.directory}`);
-      throw interrupt.signal.aborted ? interrupt.signal.reason : error;
+      interrupt.signal.throwIfAborted();
+      failed = true;
+      throw error;
     } finally {
       say(shell, 'stopping …');
       // A rig that was left recording would go on as soon as this directory is used again.
       await endRecording(system);
       await system.stop();
+      // The logs tell what failed.
+      if (out === undefined && !failed) forgetWhenEmpty(place);
+      const lines = seen?.sessions.flatMap(outcome) ?? [];
+      if (existsSync(place.directory)) lines.push(`Files and logs: ${place.directory}`);
+      for (const line of lines) say(shell, line);
     }
-    if (result === undefined) {
-      forgetWhenEmpty(shell, place, out === undefined);
-      return;
-    }
-    if (options.json) say(shell, `Files and logs: ${place.directory}`);
-    shell.stdout.write(options.json ? `${JSON.stringify(result)}\n` : summary(result, place));
+    if (result !== undefined)
+      shell.stdout.write(options.json ? `${JSON.stringify(result)}\n` : summary(result));
   } finally {
     interrupt.dispose();
   }
@@ -99,13 +118,12 @@ async function endRecording(system: DemoSystem): Promise<void> {
 }
 
 /** A temporary demo in which nothing was recorded leaves nothing behind. */
-function forgetWhenEmpty(shell: Shell, place: DemoPlace, temporary: boolean): void {
-  const recorded = globSync('nodes/*/recordings/**/*.mp4', { cwd: place.directory }).length > 0;
-  if (temporary && !recorded) rmSync(place.directory, { recursive: true, force: true });
-  if (existsSync(place.directory)) say(shell, `Files and logs: ${place.directory}`);
+function forgetWhenEmpty({ directory }: DemoPlace): void {
+  const recorded = globSync('nodes/*/recordings/**/*.mp4', { cwd: directory }).length > 0;
+  if (!recorded) rmSync(directory, { recursive: true, force: true });
 }
 
-function summary(result: DemoResult, place: DemoPlace): string {
+function summary(result: DemoResult): string {
   const { panorama, recordings, start_skew_ms, timings } = result;
   const skew = start_skew_ms === null ? 'unknown' : `${start_skew_ms} ms`;
   return [
@@ -114,14 +132,19 @@ function summary(result: DemoResult, place: DemoPlace): string {
       ({ camera_id, duration_sec, frames, dropped_frames, offloaded, file }) =>
         `  ${camera_id}  ${duration_sec.toFixed(2)} s  ${frames} frames  ${dropped_frames} dropped  ${offloaded ? 'offloaded' : 'not offloaded'}  ${file}`,
     ),
-    `  panorama ${panorama.width}x${panorama.height}  ${panorama.duration_sec.toFixed(2)} s  ${panorama.calibrated ? 'calibrated' : 'side by side, not calibrated'}  ${panorama.file}`,
+    `  panorama ${panorama.width}x${panorama.height}  ${panorama.duration_sec.toFixed(2)} s  ${calibrationWords(panorama)}`,
+    `    ${panorama.file}`,
     `  first frames after the agreed start: spread ${skew}`,
     `  ${Object.entries(timings)
       .map(([name, value]) => `${name.replace(/_sec$/, '').replaceAll('_', ' ')} ${value} s`)
       .join(', ')}`,
-    `Files and logs: ${place.directory}`,
     '',
   ].join('\n');
+}
+
+function calibrationWords(panorama: DemoResult['panorama']): string {
+  if (panorama.calibrated) return `calibrated (${panorama.calibration_rms_px?.toFixed(2)} px rms)`;
+  return `side by side, not calibrated: ${panorama.calibration_reason ?? 'no reason given'}`;
 }
 
 function seconds(text: string): number {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import { TouchlineError } from '#contracts/errors.ts';
@@ -22,6 +22,7 @@ export function testCommand(shell: Shell): Command {
     .option('--jobs <n>', 'files at a time')
     .addHelpText('after', '\nExample:\n  ./touchline test test/unit/runtime/config.test.ts')
     .action(async (files: string[], options: { jobs?: string }) => {
+      for (const file of files) checkTestFile(shell, file);
       await ensurePrograms(shell, NEEDS.test);
       const chosen = files.length > 0 ? files : testFiles(shell.root);
       await buildTap(shell);
@@ -44,6 +45,16 @@ export function testCommand(shell: Shell): Command {
       shell.stdout.write(`${counts.pass} passed, ${counts.fail} failed\n`);
       if (code !== 0 || counts.fail > 0 || counts.pass === 0)
         shell.exit(code === 0 || code === null ? 1 : code);
+    });
+}
+
+/** What is named must be a file; the rest tap would only tell as a failure of its own. */
+function checkTestFile(shell: Shell, file: string): void {
+  const found = statSync(resolve(shell.cwd, file), { throwIfNoEntry: false });
+  if (found === undefined) throw new TouchlineError('not_found', `there is no test file ${file}`);
+  if (!found.isFile() || !file.endsWith('.test.ts'))
+    throw new TouchlineError('invalid_field', `${file} is not a test file: name files that end in .test.ts`, {
+      field: 'files',
     });
 }
 

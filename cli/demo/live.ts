@@ -4,7 +4,7 @@ import { TouchlineError } from '#contracts/errors.ts';
 import type { RigView } from '#contracts/http-node.ts';
 import type { Shell } from '../shell.ts';
 import type { DemoSystem } from './system.ts';
-import { nextSteps, renderChanges, renderLive, type Snapshot } from './view.ts';
+import { addresses, fitted, nextSteps, renderChanges, renderLive, type Snapshot } from './view.ts';
 
 const REFRESH_MS = 500;
 const NOTICES_SHOWN = 4;
@@ -28,13 +28,19 @@ export function notices(print?: (line: string) => void): Notices {
   };
 }
 
-/** Shows the running system until `signal` aborts or somebody types `q`. A terminal gets a view, anything else lines. */
+/** What a terminal that does not say has. */
+const USUAL_COLUMNS = 80;
+
+/**
+ * Shows the running system until `signal` aborts or somebody types `q`. A terminal gets a view, anything else lines. Returns what
+ * was seen last.
+ */
 export async function showLive(
   shell: Shell,
   system: DemoSystem,
   told: Notices,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Snapshot | undefined> {
   const quit = new AbortController();
   const until = AbortSignal.any([signal, quit.signal]);
   const interactive = shell.stdout.isTTY === true;
@@ -59,25 +65,33 @@ export async function showLive(
 
   const show = (snapshot: Snapshot): void => {
     if (interactive) {
+      const columns = shell.stdout.columns ?? USUAL_COLUMNS;
       const keys = stopKeys === undefined ? 'Ctrl-C quit' : 's start   x stop   q quit';
-      const lines = ['', ...renderLive(snapshot), '', ...told.lines, keys, '', ...nextSteps(system.place)];
+      const fit = (line: string): string => fitted(line, columns);
+      const lines = [
+        ...['', ...renderLive(snapshot, system.place, columns), ''],
+        ...told.lines.map(fit),
+        ...[keys, '', ...addresses(system.place).map(fit)],
+      ];
       // Lines that move are not redrawn by themselves: with another number of them everything is.
       if (lines.length !== shownLines) update.clear();
       shownLines = lines.length;
       update(lines.join('\n'));
       return;
     }
-    for (const [about, line] of renderChanges(snapshot)) {
+    for (const [about, line] of renderChanges(snapshot, system.place)) {
       if (seen.get(about) === line) continue;
       seen.set(about, line);
       shell.stdout.write(`${line}\n`);
     }
   };
 
-  if (!interactive) shell.stdout.write(`${nextSteps(system.place).join('\n')}\n`);
+  shell.stdout.write(`${[...addresses(system.place), ...nextSteps(system.place)].join('\n')}\n`);
+  let last: Snapshot | undefined;
   try {
     while (!until.aborted) {
-      show(await look(system, until));
+      last = await look(system, until);
+      show(last);
       await sleep(REFRESH_MS, undefined, { signal: until });
     }
   } catch (error) {
@@ -86,6 +100,7 @@ export async function showLive(
     stopKeys?.();
     if (interactive) update.done();
   }
+  return last;
 }
 
 /** Asks the master's node, another when it is silent, and central. */

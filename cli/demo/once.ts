@@ -8,6 +8,7 @@ import type { TouchlineManifest } from '#contracts/manifest.ts';
 import type { PanoramaResult } from '#contracts/panorama.ts';
 import { fromWireTime } from '#contracts/time.ts';
 import type { DemoSystem } from './system.ts';
+import { addresses } from './view.ts';
 import { NotYet, waitFor } from './wait.ts';
 
 export interface DemoRecording {
@@ -32,6 +33,10 @@ export interface DemoResult {
     readonly height: number;
     readonly duration_sec: number;
     readonly calibrated: boolean;
+    /** How well the calibration fits, pixels of the recordings; null when there is none. */
+    readonly calibration_rms_px: number | null;
+    /** Why there is none; null when there is. */
+    readonly calibration_reason: string | null;
   };
   /** Spread of the first exposures at or after the agreed start; null when a camera could not tell. */
   readonly start_skew_ms: number | null;
@@ -62,6 +67,7 @@ export async function recordOnce(
 
   progress('starting three camera nodes and a central server …');
   await timed('boot', () => waitUntilReady(system, signal));
+  for (const line of addresses(system.place)) progress(line);
 
   const start = await timed('start', () => system.master.start({}, signal));
   const absent = start.cameras.filter((camera) => camera.state !== 'ready');
@@ -115,6 +121,8 @@ export async function recordOnce(
       height: panorama.height,
       duration_sec: panorama.duration_sec,
       calibrated: panorama.calibrated,
+      calibration_rms_px: panorama.calibration?.rms_px ?? null,
+      calibration_reason: panorama.calibration_reason?.message ?? null,
     },
     start_skew_ms: startSkewMs(recordings.map(({ manifest }) => manifest)),
     timings,

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  realpathSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -16,8 +17,9 @@ import { TouchlineError } from '#contracts/errors.ts';
 import type { CameraId } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import type { ServerConfig } from '#contracts/server-config.ts';
+import { takeLock } from '../lock.ts';
 import { freePorts } from './free-ports.ts';
-import { DEMO_CAMERAS, type DemoSources } from './sources.ts';
+import { DEMO_CAMERAS, DEMO_HFOV_DEG, type DemoSources } from './sources.ts';
 
 const HOST = '127.0.0.1';
 export const DEMO_RIG = 'demo';
@@ -40,7 +42,7 @@ export interface DemoPlace {
   readonly directory: string;
   readonly nodes: readonly DemoNode[];
   readonly central: { readonly configFile: string; readonly logFile: string; readonly url: string };
-  /** Removes the sockets. */
+  /** Removes the sockets, and lets another demo have the directory. */
   leave(): void;
 }
 
@@ -55,6 +57,9 @@ export async function makePlace(options: {
   const directory =
     options.out === undefined ? mkdtempSync(join(tmpdir(), 'touchline-')) : resolve(options.out);
   if (options.out !== undefined) makeOutput(directory);
+  const lock = await takeLock(`demo ${realpathSync(directory)}`);
+  if (lock === undefined)
+    throw new TouchlineError('conflict', `--out ${directory}: another demo is using it`, { field: 'out' });
   // The path of a Unix socket has 107 bytes at most, and a demo directory may lie deep.
   const sockets = mkdtempSync(join(tmpdir(), 'tl-'));
   const [serverPort = 0, centralBrokerPort = 0, ...ports] = await freePorts(2 + 2 * DEMO_CAMERAS.length);
@@ -85,7 +90,7 @@ export async function makePlace(options: {
       storage: { path: node.storage },
       camera:
         source === undefined
-          ? { source: 'test-pattern', scene: 'pitch', view, exposure }
+          ? { source: 'test-pattern', scene: 'pitch', view: { hfov_deg: DEMO_HFOV_DEG, ...view }, exposure }
           : { source: 'file', path: source },
       // A developer's disk is often fuller than a camera's should be, and a demo is short.
       recording: { expected_duration_min: 5, free_warn_percent: 2, free_block_percent: 1 },
@@ -115,10 +120,14 @@ export async function makePlace(options: {
     server: { host: HOST, port: serverPort },
     broker: { host: HOST, port: centralBrokerPort },
     storage: { root: join(directory, 'central'), min_free_space_gb: 1 },
-    processing: { output_preset: 'veryfast' },
+    processing: { output_preset: 'veryfast', calibration: { hfov_deg: DEMO_HFOV_DEG } },
   };
   writeConfig(central.configFile, config);
-  return { directory, nodes, central, leave: () => rmSync(sockets, { recursive: true, force: true }) };
+  const leave = (): void => {
+    rmSync(sockets, { recursive: true, force: true });
+    lock.release();
+  };
+  return { directory, nodes, central, leave };
 }
 
 /**

@@ -3,6 +3,9 @@ import { resolve } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
 import { probeFilm } from '#ports/camera/file.ts';
 
+/** What each camera of the demo sees across its picture, degrees. */
+export const DEMO_HFOV_DEG = 60;
+
 /**
  * The cameras of the demo, in the order people see them. As on a real mast none of them looks exactly where it should, and each has
  * its own idea of light: that is what the calibration of the panorama is for.

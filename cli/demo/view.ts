@@ -1,9 +1,11 @@
+import { relative } from 'node:path';
 import type { z } from 'zod';
 import type { CentralHealth, CentralSession } from '#contracts/http-central.ts';
 import type { RigView } from '#contracts/http-node.ts';
 import { nodeRoutes } from '#contracts/routes.ts';
 import type { NodeStatus } from '#contracts/states.ts';
 import { topics } from '#contracts/topics.ts';
+import { inWords, panoramaJob } from './panorama.ts';
 import { DEMO_MASTER, DEMO_RIG, type DemoPlace } from './place.ts';
 
 /** All that the live view shows, as last asked. Undefined: no answer. */
@@ -11,31 +13,42 @@ export interface Snapshot {
   readonly cameras: readonly string[];
   readonly view: RigView | undefined;
   readonly health: z.infer<typeof CentralHealth> | undefined;
-  readonly sessions: readonly z.infer<typeof CentralSession>[];
+  readonly sessions: readonly CentralSession[];
 }
 
+/** Together 79 characters: a terminal of 80 shows a row on one line. Numbers stand to the right. */
 const COLUMNS = [
-  ['camera', 7],
-  ['state', 11],
-  ['time', 7],
-  ['frames', 7],
-  ['dropped', 7],
-  ['fps', 5],
-  ['MB', 8],
-  ['min left', 8],
-  ['offset ms', 13],
-  ['offload', 16],
+  ['camera', 6],
+  ['state', 10],
+  ['time', -6],
+  ['frames', -6],
+  ['lost', -4],
+  ['fps', -4],
+  ['MB', -6],
+  ['left', -6],
+  ['offset ms', -10],
+  ['offload', 12],
 ] as const;
+const DISAGREEMENTS_SHOWN = 2;
 
-/** The live view as lines of text. */
-export function renderLive(snapshot: Snapshot): string[] {
-  const head = COLUMNS.map(([name, width]) => pad(name, width)).join('  ');
-  const rows = snapshot.cameras.map((camera) => {
-    const cells = cameraCells(camera, snapshot.view);
-    return COLUMNS.map(([, width], n) => pad(cells[n] ?? '', width)).join('  ');
-  });
-  const disagreements = (snapshot.view?.disagreements ?? []).map((text) => `! ${text}`);
-  return [head, ...rows, ...disagreements, '', centralLine(snapshot)];
+/** The live view as lines of text that fit into `columns`. */
+export function renderLive(snapshot: Snapshot, place: DemoPlace, columns: number): string[] {
+  const row = (cells: readonly string[]): string =>
+    COLUMNS.map(([, width], n) => pad(cells[n] ?? '', width)).join(' ');
+  const rows = snapshot.cameras.map((camera) => row(cameraCells(camera, snapshot.view)));
+  const disagreements = (snapshot.view?.disagreements ?? []).slice(0, DISAGREEMENTS_SHOWN);
+  return [
+    row(COLUMNS.map(([name]) => name)),
+    ...rows,
+    ...disagreements.map((text) => `! ${text}`),
+    '',
+    ...centralLines(snapshot, place),
+  ].map((line) => fitted(line, columns));
+}
+
+/** A line that a terminal of so many columns does not wrap. */
+export function fitted(line: string, columns: number): string {
+  return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;
 }
 
 function cameraCells(camera: string, view: RigView | undefined): string[] {
@@ -54,7 +67,7 @@ function cameraCells(camera: string, view: RigView | undefined): string[] {
     recording ? String(recording.dropped_frames) : '',
     recording ? recording.fps.toFixed(1) : '',
     recording ? (recording.size_bytes / 1e6).toFixed(1) : '',
-    minutes === null ? '?' : String(Math.floor(minutes)),
+    minutes === null ? '?' : room(minutes),
     offset(status),
     offload(status),
   ];
@@ -63,12 +76,19 @@ function cameraCells(camera: string, view: RigView | undefined): string[] {
 function offset({ sync }: NodeStatus): string {
   if (sync?.clock.offset_ms == null) return 'unknown';
   const { offset_ms, bound_ms } = sync.clock;
-  return `${offset_ms.toFixed(3)}${bound_ms === null ? '' : ` ±${bound_ms.toFixed(2)}`}`;
+  return `${offset_ms.toFixed(2)}${bound_ms === null ? '' : `±${bound_ms.toFixed(2)}`}`;
+}
+
+/** How much longer the disk lasts. */
+function room(minutes: number): string {
+  return minutes < 100 ? `${Math.floor(minutes)} min` : `${Math.floor(minutes / 60)} h`;
 }
 
 function offload({ offload: items }: NodeStatus): string {
   const busy = items.find(({ state }) => state === 'uploading' || state === 'confirming');
-  if (busy) return `${busy.state} ${Math.floor((100 * busy.sent_bytes) / Math.max(1, busy.size_bytes))} %`;
+  if (busy?.state === 'uploading')
+    return `sending ${Math.floor((100 * busy.sent_bytes) / Math.max(1, busy.size_bytes))} %`;
+  if (busy) return busy.state;
   const failed = items.filter(({ state }) => state === 'failed').length;
   const waiting = items.filter(({ state }) => state === 'waiting').length;
   const home = items.filter(({ state }) => state === 'offloaded').length;
@@ -77,26 +97,39 @@ function offload({ offload: items }: NodeStatus): string {
   return home > 0 ? `${home} home` : '';
 }
 
-function centralLine({ health, sessions }: Snapshot): string {
-  if (health === undefined) return 'central  no answer';
+function centralLines({ health, sessions }: Snapshot, place: DemoPlace): string[] {
+  const head =
+    health === undefined
+      ? 'central  no answer'
+      : `central  ${health.status}   ${health.workers} worker   ${health.storage_free_gb.toFixed(0)} GB free`;
   const last = lastSession(sessions);
-  const job = last?.jobs.find(({ kind }) => kind === 'panorama');
-  const panorama = job === undefined ? '' : `, panorama ${job.state} ${Math.floor(100 * job.progress)} %`;
-  return [
-    `central  ${health.status}`,
-    `${health.workers} worker`,
-    `${health.storage_free_gb.toFixed(0)} GB free`,
-    last === undefined ? 'no session yet' : `${last.session_id}: ${last.recordings.length} files${panorama}`,
-  ].join('   ');
+  if (last === undefined) return health === undefined ? [head] : [`${head}   no session yet`];
+  const lines = [head, `session  ${last.session_id}: ${last.recordings.length} recordings${jobWords(last)}`];
+  // The rest of the path is told when the demo ends.
+  if (last.panorama)
+    lines.push(
+      `panorama ${inWords(last.panorama.result)}`,
+      `         ${relative(place.directory, last.panorama.result.file)}`,
+    );
+  return lines;
+}
+
+function jobWords(session: CentralSession): string {
+  const job = panoramaJob(session);
+  if (job === undefined || job.state === 'done') return '';
+  const rest = job.remaining_sec === null ? '' : `, ${Math.ceil(job.remaining_sec)} s left`;
+  const error = job.error === null ? '' : `: ${job.error.message}`;
+  const state = job.state === 'running' ? `${Math.floor(100 * job.progress)} %${rest}` : job.state;
+  return `, panorama ${state}${error}`;
 }
 
 /** Uids sort by time. */
-function lastSession(sessions: Snapshot['sessions']): Snapshot['sessions'][number] | undefined {
+function lastSession(sessions: Snapshot['sessions']): CentralSession | undefined {
   return [...sessions].sort((a, b) => (a.session_uid < b.session_uid ? 1 : -1))[0];
 }
 
 /** What changes rarely, by what it is about: for output that is not a terminal, one line per change. */
-export function renderChanges(snapshot: Snapshot): Map<string, string> {
+export function renderChanges(snapshot: Snapshot, place: DemoPlace): Map<string, string> {
   const lines = new Map<string, string>();
   for (const camera of snapshot.cameras) {
     const [, state = '', , , , , , , , offloadText = ''] = cameraCells(camera, snapshot.view);
@@ -105,13 +138,15 @@ export function renderChanges(snapshot: Snapshot): Map<string, string> {
       `${camera}: ${state}${offloadText === '' ? '' : `, offload: ${offloadText.replace(/ \d+ %/, '')}`}`,
     );
   }
-  lines.set(
-    'central',
-    centralLine(snapshot)
-      .replace(/ {3}\d+ GB free/, '')
-      .replace(/ \d+ %/, ''),
-  );
+  const central = centralLines(snapshot, place).join('; ');
+  lines.set('central', central.replace(/ {3}\d+ GB free/, '').replace(/ \d+ %(, \d+ s left)?/, ' running'));
   return lines;
+}
+
+/** Where a browser finds the pages. */
+export function addresses(place: DemoPlace): string[] {
+  const master = place.nodes.find((node) => node.cameraId === DEMO_MASTER);
+  return [`Dashboard (any node)  ${master?.apiUrl}`, `Console (central)     ${place.central.url}`];
 }
 
 /** How to drive the rig from another terminal: REST and MQTT. */
@@ -138,6 +173,7 @@ function duration(seconds: number): string {
   return `${String(Math.floor(whole / 60)).padStart(2, '0')}:${String(whole % 60).padStart(2, '0')}`;
 }
 
+/** Negative widths stand to the right. */
 function pad(text: string, width: number): string {
-  return text.padEnd(width);
+  return width < 0 ? text.padStart(-width) : text.padEnd(width);
 }

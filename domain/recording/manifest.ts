@@ -116,7 +116,8 @@ export function buildManifest(facts: RecordingFacts): TouchlineManifest {
         boot_id: firstFrame.bootId,
       },
       start_at: toWireTime(facts.startAtUs),
-      start_skew_ms: facts.startFrame?.skewMs ?? null,
+      // Clocks are read to the microsecond.
+      start_skew_ms: facts.startFrame ? Math.round(facts.startFrame.skewMs * 1000) / 1000 : null,
       start_frame: facts.startFrame?.index ?? 0,
       clock,
       frame_phase_sync: false,

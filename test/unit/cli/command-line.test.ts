@@ -46,6 +46,13 @@ t.test('what is wrong is said on stderr, with a way out', async (t: Test) => {
   t.equal(unknown.code, 1);
   t.equal(unknown.out, '');
   t.match(unknown.err, /Did you mean demo\?.*touchline help/s);
+  const help = await run(['help', 'nosuch']);
+  t.match(help, { code: 1, err: /there is no command 'nosuch'/, out: '' });
+  t.match(await run(['demo', '--seconds', '5']), { code: 1, err: /--seconds needs --once/, out: '' });
+  t.match(await run(['test', 'test/unit']), { code: 1, err: /^touchline: test\/unit is not a test file/ });
+  t.match(await run(['test', 'none.test.ts']), { code: 1, err: /^touchline: there is no test file none/ });
+  for (const refused of ['test/unit', 'none.test.ts'])
+    t.notMatch((await run(['test', refused])).err, /\bat .*\.ts:\d+/, 'and not as a defect');
   t.match(await run(['demo', '--seconds', 'long']), { code: 1, err: /must be a number from 1/, out: '' });
   t.match(await run(['bench', '--rounds', '-1']), { code: 1, err: /must be a whole number/ });
   t.match(await run(['node', '--config', '/nowhere.yml']), {
@@ -105,8 +112,7 @@ t.test('bench lists, runs with a seed, and fails when one does', async (t: Test)
 
   const tools = join(root, 'bin');
   mkdirSync(tools);
-  for (const name of NEEDS.bench)
-    writeFileSync(join(tools, name), '', { mode: 0o755 });
+  for (const name of NEEDS.bench) writeFileSync(join(tools, name), '', { mode: 0o755 });
   const env = { PATH: tools };
   const once = await run(['bench', 'speed', '--json', '--seed', '7', '--rounds', '5'], { root, env });
   t.match(JSON.parse(once.out), { seed: 7, rounds: 5, bench: { speed: { ok: true, seed: 7, rounds: 5 } } });

@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
 import { NodeConfig } from '#contracts/node-config.ts';
 import { ServerConfig } from '#contracts/server-config.ts';
@@ -11,6 +12,7 @@ import { startSkewMs } from '../../../cli/demo/once.ts';
 import { makePlace } from '../../../cli/demo/place.ts';
 import { nextSteps } from '../../../cli/demo/view.ts';
 import { NotYet, waitFor } from '../../../cli/demo/wait.ts';
+import { takeLock } from '../../../cli/lock.ts';
 
 type Manifests = Parameters<typeof startSkewMs>[0];
 const manifest = (part: number, start_skew_ms: number | null) => ({ touchline: { part, start_skew_ms } });
@@ -65,6 +67,43 @@ t.test(
     );
   },
 );
+
+t.test(
+  'two demos cannot have one directory, and it is free again when the first has left',
+  async (t: Test) => {
+    const out = t.testdir({});
+    const first = await makePlace({ out, sources: new Map() });
+    await t.rejects(makePlace({ out: `${out}/.`, sources: new Map() }), {
+      code: 'conflict',
+      field: 'out',
+      message: new RegExp(`${out}.*another demo`),
+    });
+    first.leave();
+    const again = await makePlace({ out, sources: new Map() });
+    again.leave();
+  },
+);
+
+t.test('a lock ends with the process that holds it', async (t: Test) => {
+  const name = `test ${t.testdirName}`;
+  const program = `
+    import { takeLock } from '${resolve('cli/lock.ts')}';
+    await takeLock(${JSON.stringify(name)});
+    console.log('held');
+    setInterval(() => undefined, 1000);
+  `;
+  const holder = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(holder.stdout, 'data');
+  t.equal(await takeLock(name), undefined);
+  const ended = once(holder, 'close');
+  holder.kill('SIGKILL');
+  await ended;
+  const lock = await takeLock(name);
+  t.ok(lock);
+  lock?.release();
+});
 
 t.test('ports that are taken are not given', async (t: Test) => {
   const [port = 0] = await freePorts(1);

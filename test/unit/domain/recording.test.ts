@@ -224,7 +224,7 @@ const facts = (over: Partial<RecordingFacts> = {}): RecordingFacts => ({
   clock: reading(40),
   firstFrame: { localUs: LOCAL_US, monoUs: 5_000_000, bootId: 'boot' },
   startAtUs: fromWireTime('2024-03-15T14:00:00.010000Z'),
-  startFrame: { index: 1, skewMs: 23.3 },
+  startFrame: { index: 1, skewMs: 23.300000000046566 },
   picture: { width: 1280, height: 720 },
   tally: {
     frames: 298,

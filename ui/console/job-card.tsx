@@ -161,7 +161,8 @@ function Log({ job }: { job: Job }) {
   useEffect(() => {
     if (end.current) end.current.scrollTop = end.current.scrollHeight;
   }, [lines]);
-  const last = job.log.at(-1);
+  // Of what went well, nobody reads the end.
+  const last = job.state === 'done' ? undefined : job.log.at(-1);
   return (
     <details class="log" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>

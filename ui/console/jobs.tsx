@@ -43,7 +43,7 @@ export function Jobs() {
       ) : (
         <>
           <Group title="Running" jobs={running} none="Nothing runs." />
-          <Group title="Waiting" jobs={waiting} none="Nothing waits." />
+          {waiting.length > 0 ? <Group title="Waiting" jobs={waiting} none="Nothing waits." /> : null}
           <Group title="Ended" jobs={ended} none="Nothing has ended yet." />
         </>
       )}

@@ -76,6 +76,13 @@ export function summarizeSession(session: CentralSession, jobs: readonly Job[]):
   return { ...base, state: 'complete', tone: 'calm', words: 'Complete, no panorama' };
 }
 
+/** A card is as wide as a camera's picture: of a panorama it would show a strip. */
+export function thumbnailOf({ recordings, thumbnail_url }: CentralSession): string | null {
+  const pictures = recordings.filter((recording) => recording.thumbnail_url !== null);
+  const center = pictures.find(({ position }) => position === 'center') ?? pictures[0];
+  return center?.thumbnail_url ?? thumbnail_url;
+}
+
 /** Of each camera and part, the job that was asked for last. */
 export function newestOfEachSubject<K extends Job['kind']>(
   jobs: readonly Job[],

@@ -7,7 +7,7 @@ import { jobsOf, sessionsInOrder } from './central-data.ts';
 import { Name } from './name.tsx';
 import { hrefOf } from './page-route.ts';
 import { Picture } from './picture.tsx';
-import { summarizeSession } from './session-summary.ts';
+import { summarizeSession, thumbnailOf } from './session-summary.ts';
 import { useCentralContext } from './use-central.ts';
 
 /** Everything that came home, the newest first. */
@@ -53,7 +53,7 @@ export function Sessions() {
 function SessionCard({ session }: { session: CentralSession }) {
   const { data } = useCentralContext();
   const summary = summarizeSession(session, jobsOf(data, session));
-  const thumbnail = session.thumbnail_url ?? session.panorama?.thumbnail_url;
+  const thumbnail = thumbnailOf(session);
   return (
     <li class="panel session-card" data-testid="session" data-state={summary.state}>
       <a href={hrefOf({ page: 'session', uid: session.session_uid, view: null })}>

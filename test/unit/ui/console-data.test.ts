@@ -7,7 +7,7 @@ import {
   sessionsInOrder,
 } from '../../../ui/console/central-data.ts';
 import { hrefOf, parseRoute } from '../../../ui/console/page-route.ts';
-import { percent, summarizeSession } from '../../../ui/console/session-summary.ts';
+import { percent, summarizeSession, thumbnailOf } from '../../../ui/console/session-summary.ts';
 import { device, panoramaJob, proxyJob, recording, session } from './console-samples.ts';
 
 t.test('addresses of screens', (t: Test) => {
@@ -121,5 +121,15 @@ t.test('a session in one or two words', (t: Test) => {
   t.same(of(whole, [panoramaJob({ state: 'failed' })]), ['panorama-failed', 'Panorama failed', null]);
   t.same(of(whole, [proxyJob('CAM_L/1', { state: 'failed' })]), ['proxy-failed', 'A proxy failed', null]);
   t.equal(percent(0.9999), '99 %', 'not done before it is');
+  t.end();
+});
+
+t.test('the picture of a session is that of its center camera', (t: Test) => {
+  const left = recording('CAM_L', { position: 'left', thumbnail_url: '/l.jpg' });
+  const center = recording('CAM_C', { position: 'center', thumbnail_url: '/c.jpg' });
+  t.equal(thumbnailOf(session({ recordings: [left, center], thumbnail_url: '/p.jpg' })), '/c.jpg');
+  t.equal(thumbnailOf(session({ recordings: [left, { ...center, thumbnail_url: null }] })), '/l.jpg');
+  t.equal(thumbnailOf(session({ recordings: [], thumbnail_url: '/p.jpg' })), '/p.jpg');
+  t.equal(thumbnailOf(session()), null);
   t.end();
 });

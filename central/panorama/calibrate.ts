@@ -58,6 +58,8 @@ export type Calibrated =
 
 /** Further moments are not looked at when each seam has so many details that stood still in two of them. */
 const STANDING_ENOUGH = 40;
+/** … nor when a seam has fewer details than this after two. */
+const HOPELESS = 3;
 /** Rows of a recorded picture, from the top, that may hold a burned-in clock. */
 const CLOCK_ROWS = 16;
 const OUTLIER_SLACK_PX = 1.5;
@@ -134,7 +136,7 @@ async function compare(work: CalibrationWork): Promise<Fit | NonNullable<ReturnT
     log(
       `frame ${moment.frame}: ${perSeam(found.at(-1) ?? [], cameras.length).join(' and ')} details in common`,
     );
-    if (found.length > 1 && isEnough(found, cameras.length)) break;
+    if (found.length > 1 && (isEnough(found, cameras.length) || isHopeless(found, cameras.length))) break;
   }
   const merged = neighboursOnly(mergeMoments(found));
   const early = doubtPoints(names, prior, merged);
@@ -237,6 +239,10 @@ function without(
 
 const isEnough = (moments: readonly (readonly ControlPoint[])[], cameras: number): boolean =>
   perSeam(standingPoints(moments), cameras).every((count) => count >= STANDING_ENOUGH);
+
+/** Where two moments gave next to nothing, the others will not give enough. */
+const isHopeless = (moments: readonly (readonly ControlPoint[])[], cameras: number): boolean =>
+  perSeam(mergeMoments(moments), cameras).some((count) => count < HOPELESS);
 
 const neighboursOnly = (points: readonly ControlPoint[]): ControlPoint[] =>
   points.filter((point) => point.right === point.left + 1);

@@ -16,10 +16,10 @@ export const CameraConfig = z.discriminatedUnion('source', [
         .int()
         .min(1280)
         .max(7680)
-        .multipleOf(16)
+        .multipleOf(2)
         .default(1280)
         .describe('Pixels; the burned-in clock needs 1280'),
-      height: z.int().min(144).max(4320).multipleOf(16).default(720).describe('Pixels'),
+      height: z.int().min(144).max(4320).multipleOf(2).default(720).describe('Pixels'),
       fps: z.int().min(1).max(120).default(30).describe('Frames per second'),
       bitrate_mbps: z.number().min(0.5).max(100).default(4).describe('Mbit/s'),
       scene: z

@@ -1,3 +1,4 @@
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
 import type { ProxyResult, VideoFacts } from '#contracts/http-central.ts';
@@ -32,10 +33,15 @@ export interface ProxyParts {
 export function proxyExecutor(parts: ProxyParts): Executor<'proxy'> {
   return async (job, context) => {
     const session = await parts.session(job.session_uid);
-    if (job.subject === PANORAMA_SUBJECT) return panoramaThumbnail(parts, session, context);
-    const recording = session.recordings.find((one) => subjectOf(one) === job.subject);
-    if (!recording) throw new TouchlineError('job_failed', `the session has no recording ${job.subject}`);
-    return recordingProxy(parts, session, recording, context);
+    try {
+      if (job.subject === PANORAMA_SUBJECT) return await panoramaThumbnail(parts, session, context);
+      const recording = session.recordings.find((one) => subjectOf(one) === job.subject);
+      if (!recording) throw new TouchlineError('job_failed', `the session has no recording ${job.subject}`);
+      return await recordingProxy(parts, session, recording, context);
+    } finally {
+      // Half a proxy is of no use to the next run, and large.
+      for (const name of await readdir(context.scratch)) await rm(join(context.scratch, name));
+    }
   };
 }
 

@@ -158,6 +158,7 @@ t.test('a proxy is cancelled, fails, and is made again', async (t) => {
     until(async () => (await jobs()).find((job) => job.job_id === id && job.finished_at !== null));
   t.match(await ended(running.job_id), { state: 'cancelled' });
   t.same(ffmpegs(), [], 'its ffmpeg is gone');
+  t.same(await filesBelow(join(root, 'temp')), [], 'and what it wrote');
   t.notOk((await filesBelow(join(root, 'sessions'))).some((name) => /proxy|thumbnail/.test(name)));
 
   const bad = await ask(url(running, 'repeat'), {

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import t from 'tap';
 import { DESK, PHONE, startBrowser } from './browser.ts';
 import { runningRig } from './running-rig.ts';
+import { until } from './until.ts';
 
 t.setTimeout(240_000);
 
@@ -89,9 +89,8 @@ t.test('a match on the page of a phone, seen by a second browser at another came
         .click();
       const player = phone.page.locator('video');
       await player.waitFor();
-      await until(
-        () => player.evaluate((video) => Number(Reflect.get(video, 'currentTime'))),
-        (at) => at > 1,
+      await until(`${camera} plays`, async () =>
+        (await player.evaluate((video) => Number(Reflect.get(video, 'currentTime')))) > 1 ? true : undefined,
       );
       if (camera === 'CAM_C') await phone.accessible('playing a recording');
       await phone.picture(`dashboard-phone-playing-${camera}`);
@@ -112,22 +111,13 @@ const SMALL_TARGETS = `[...document.querySelectorAll('button, input, select')]
 /** Until so many cameras show a picture. */
 async function pictures(page: Page, count: number): Promise<void> {
   await page.getByRole('heading', { name: 'What they see' }).scrollIntoViewIfNeeded();
-  await until(
-    () =>
-      page
-        .locator('.strip img')
-        .evaluateAll(
-          (images) => images.filter((image) => 'naturalWidth' in image && image.naturalWidth !== 0).length,
-        ),
-    (shown) => shown === count,
-  );
+  await until(`${count} pictures`, async () => {
+    const shown = await page
+      .locator('.strip img')
+      .evaluateAll(
+        (images) => images.filter((image) => Number(Reflect.get(image, 'naturalWidth')) > 0).length,
+      );
+    return shown === count ? true : undefined;
+  });
   await page.evaluate('scrollTo(0, 0)');
-}
-
-async function until<T>(read: () => Promise<T>, enough: (value: T) => boolean): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  for (let last = await read(); !enough(last); last = await read()) {
-    if (performance.now() > deadline) throw new Error(`30 s passed; the last was ${String(last)}`);
-    await sleep(100);
-  }
 }

@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { parse, stringify } from 'yaml';
 import { builtBundles } from '../../cli/bundles.ts';
@@ -8,6 +7,7 @@ import { waitUntilReady } from '../../cli/demo/once.ts';
 import { makePlace } from '../../cli/demo/place.ts';
 import { type DemoSystem, demoSystem } from '../../cli/demo/system.ts';
 import { quietShell } from '../fixtures/quiet-shell.ts';
+import { until } from './until.ts';
 
 /** Deep changes to a configuration file before anything starts. */
 export type Edit = (config: { [section: string]: Record<string, unknown> }) => void;
@@ -16,7 +16,7 @@ export interface RunningRig extends DemoSystem {
   /** Ends one process as a power cut does; the supervisor starts it again. */
   kill(name: string): SupervisedChild;
   /** Waits until `probe` gives a value; fails with what it last said. */
-  until<T>(what: string, probe: () => Promise<T | undefined>, seconds?: number): Promise<T>;
+  readonly until: typeof until;
 }
 
 /** The rig as it ships: the built bundles, one process per service, three nodes and central on loopback. */
@@ -39,22 +39,7 @@ export async function runningRig(t: Test, edits: { node?: Edit; central?: Edit }
       process.kill(child.pid, 'SIGKILL');
       return child;
     },
-    async until(what, probe, seconds = 60) {
-      const deadline = performance.now() + seconds * 1000;
-      let last: unknown;
-      for (;;) {
-        try {
-          const found = await probe();
-          if (found !== undefined) return found;
-          last = 'not yet';
-        } catch (error) {
-          last = error;
-        }
-        if (performance.now() > deadline)
-          throw new Error(`${seconds} s passed without: ${what}`, { cause: last });
-        await sleep(50);
-      }
-    },
+    until,
   };
 }
 

@@ -28,20 +28,17 @@ export function CameraStrip({ nodes, recording }: { nodes: readonly RigNode[]; r
       </div>
       <div class="strip">
         {ordered.map((node) => (
-          <button
-            key={node.camera_id}
-            type="button"
-            class="view"
-            onClick={() => setEnlarged(node.camera_id)}
-            aria-label={`Enlarge ${node.camera_id}`}
-          >
+          <button key={node.camera_id} type="button" class="view" onClick={() => setEnlarged(node.camera_id)}>
             <Picture
               node={node}
               width={480}
               everyMs={recording ? RECORDING_EVERY_MS : IDLE_EVERY_MS}
               guides={guides}
             />
-            <span class="view-name">{node.camera_id}</span>
+            <span class="view-name">
+              <span class="visually-hidden">Enlarge </span>
+              {node.camera_id}
+            </span>
           </button>
         ))}
       </div>

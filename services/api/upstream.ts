@@ -18,11 +18,17 @@ export function ask(upstream: Upstream, { path, headers, limitMs }: Question): P
   return new Promise((resolve, reject) => {
     const asked = request({ ...upstream, path, headers: { ...headers }, timeout: limitMs, agent: false });
     const late = setTimeout(() => asked.destroy(new Error(`no answer within ${limitMs / 1000} s`)), limitMs);
+    let begun: IncomingMessage | undefined;
     asked.once('response', (answer) => {
       clearTimeout(late);
+      begun = answer;
       resolve(answer);
     });
-    asked.on('timeout', () => asked.destroy(new Error(`nothing came for ${limitMs / 1000} s`)));
+    asked.on('timeout', () => {
+      // What has come is not read yet: the caller is slow (a paused film), not the one who was asked.
+      if (begun && begun.readableLength > 0) return;
+      asked.destroy(new Error(`nothing came for ${limitMs / 1000} s`));
+    });
     asked.once('error', (error) => {
       clearTimeout(late);
       reject(error);

@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ulid } from 'ulid';
+import { Problem } from '#contracts/errors.ts';
 import { NodeConfig } from '#contracts/node-config.ts';
 import { nodeRoutes } from '#contracts/routes.ts';
 import { memoryBroker } from '#ports/broker/memory-broker.ts';
@@ -26,6 +28,7 @@ async function node(t: Test) {
     cameras: ['CAM_C', 'CAM_L'],
     camera: { source: 'test-pattern' },
     api: { port },
+    runtime_dir: join(t.testdir({}), 'run'),
   });
   const broker = memoryBroker();
   const busOf = (service: 'api' | 'recorder', camera = 'CAM_C'): Bus =>
@@ -153,3 +156,13 @@ t.test(
     await fresh.close();
   },
 );
+
+t.test('without a recorder there is no picture, and it is said why', async (t) => {
+  const on = await node(t);
+  const answer = await fetch(`${on.url}${nodeRoutes.preview}`);
+  t.equal(answer.status, 503);
+  t.match(Problem.parse(await answer.json()), {
+    code: 'preview_unavailable',
+    message: /the recorder does not answer/,
+  });
+});

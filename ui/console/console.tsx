@@ -10,7 +10,6 @@ import { CentralProvider, useCentral } from './use-central.ts';
 
 const TITLES = {
   sessions: 'Sessions',
-  session: 'Session',
   jobs: 'Jobs',
   devices: 'Devices',
   unknown: 'No such page',
@@ -29,7 +28,7 @@ export function Console() {
   const first = useRef(true);
   // A new screen begins at its top, for eyes and for screen readers.
   useEffect(() => {
-    document.title = `${TITLES[route.page]} – Touchline`;
+    if (route.page !== 'session') document.title = `${TITLES[route.page]} – Touchline`;
     if (!first.current) {
       window.scrollTo(0, 0);
       main.current?.focus({ preventScroll: true });

@@ -56,17 +56,21 @@ const ORIGINS = {
 
 function Result({ result }: { result: PanoramaResult }) {
   const { calibration, calibration_reason: reason, calibration_origin: origin } = result;
+  const wanted = reason?.code !== 'not_wanted';
   return (
     <div class="panel calibration" data-testid="calibration">
       <p class="calibration-head">
-        <Pill tone={calibration ? 'calm' : 'warning'} text={calibration ? 'Calibrated' : 'Not calibrated'} />
+        <Pill
+          tone={calibration ? 'calm' : wanted ? 'warning' : 'unknown'}
+          text={calibration ? 'Calibrated' : 'Not calibrated'}
+        />
         <span class="soft">
           {calibration
             ? `${calibration.calibration_id}${origin ? `, ${ORIGINS[origin]}` : ''}`
-            : 'The views lie side by side; they are not matched to each other'}
+            : `The views lie side by side${wanted ? '; they are not matched to each other' : ', as it was asked for'}`}
         </span>
       </p>
-      {reason ? (
+      {reason && wanted ? (
         <Notice tone="warning" title="Why not">
           <p>{reason.message}</p>
           {reason.usable.length > 0 ? (
@@ -78,7 +82,7 @@ function Result({ result }: { result: PanoramaResult }) {
       ) : null}
       <div class="calibration-tables">
         {calibration ? <Cameras result={result} /> : null}
-        <Seams result={result} />
+        {result.seams.length > 0 ? <Seams result={result} /> : null}
       </div>
       <p class="soft small figures">
         {result.width}×{result.height}, {figure(result.fps, result.fps % 1 ? 2 : 0)}/s,{' '}

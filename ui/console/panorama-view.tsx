@@ -3,7 +3,7 @@ import type { CentralSession } from '#contracts/http-central.ts';
 import { Icon } from './icon.tsx';
 import { FITTED, type Frame, held, type PanZoom, panned, transformOf, zoomed } from './pan-zoom.ts';
 import type { Playback } from './playback/playback.ts';
-import type { Track } from './playback/timeline.ts';
+import { clipAt, type Track } from './playback/timeline.ts';
 import { usePlaying } from './playback/use-playback.ts';
 
 const NAME = 'panorama';
@@ -31,6 +31,11 @@ export function PanoramaView({
   const { clips } = track;
   useEffect(() => (video.current ? playback.attach(NAME, video.current) : undefined), [playback]);
   useEffect(() => playback.setClips(NAME, clips), [playback, clips]);
+  // It is shorter than the session: whoever opens it sees a picture, not a reason why there is none.
+  useEffect(() => {
+    const [clip] = clips;
+    if (clip && clipAt(clips, playback.view.atSec) === null) playback.seek(clip.startSec);
+  }, [playback]);
   useLayoutEffect(() => {
     if (video.current && frame) video.current.style.transform = transformOf(view, frame);
   }, [view, frame]);

@@ -100,7 +100,27 @@ export function RecordingTable({
           </tbody>
         </table>
       </section>
+      {columns.map(({ key, title }) => (
+        <ManifestText key={key} title={title} manifest={manifests.get(key)} />
+      ))}
     </section>
+  );
+}
+
+/** All of it, as it came with the file. */
+function ManifestText({ title, manifest }: { title: string; manifest: Manifest | undefined }) {
+  if (!manifest) return null;
+  const label = `Manifest of ${title}`;
+  return (
+    <details class="log">
+      <summary>
+        <span>{label}</span>
+      </summary>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys */}
+      <section class="log-window panel" tabIndex={0} aria-label={label}>
+        <pre class="figures">{JSON.stringify(manifest, null, 2)}</pre>
+      </section>
+    </details>
   );
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo } from 'preact/hooks';
 import type { CentralSession, Job } from '#contracts/http-central.ts';
 import { Empty, Notice, ProblemNotice } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
@@ -65,7 +65,14 @@ function Session({
   const shown = view === 'panorama' && session.panorama && panorama ? 'panorama' : 'cameras';
   const playback = usePlayback();
   const fps = timeline.tracks.find(({ clips }) => clips.length > 0)?.clips[0]?.fps ?? 30;
-  useEffect(() => playback.setDuration(timeline.durationSec, fps), [playback, timeline.durationSec, fps]);
+  // Before the pictures, which may ask for a moment of it.
+  useLayoutEffect(
+    () => playback.setDuration(timeline.durationSec, fps),
+    [playback, timeline.durationSec, fps],
+  );
+  useEffect(() => {
+    document.title = `${session.session_id} – Touchline`;
+  }, [session.session_id]);
   const live = connection.state === 'live';
   useEffect(() => {
     if (live) playback.retry();

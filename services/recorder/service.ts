@@ -347,7 +347,12 @@ export function createRecorder(deps: RecorderDeps): Unit {
           publish();
         }),
       ];
-      await previewSocket.start(signal);
+      // Without pictures a match is recorded all the same.
+      await previewSocket
+        .start(signal)
+        .catch((error: unknown) =>
+          log.error({ err: error }, 'there will be no previews: their socket failed'),
+        );
       publish();
     },
     async stop() {

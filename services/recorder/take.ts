@@ -27,7 +27,7 @@ export interface TakeOptions
   readonly mode: CameraMode;
   readonly identity: Omit<PartOptions['identity'], 'part'>;
   readonly overriddenGates: readonly Gate[];
-  /** Sees what the camera delivers, before the file does. */
+  /** Sees what the camera delivers, after the file has it. */
   readonly preview: PipelineListener;
   readonly onFault: (error: TouchlineError) => void;
   readonly onGap: (gap: TallyGap) => void;
@@ -111,12 +111,12 @@ export function startTake(options: TakeOptions): Take {
         { camera, clock, cueMonoUs: start?.monoUs ?? clock.monoUs(), signal: closing.signal },
         {
           opened: (pipeline) => {
-            options.preview.opened(pipeline);
             part.opened(pipeline);
+            options.preview.opened(pipeline);
           },
           fragment: (fragment) => {
-            options.preview.fragment(fragment);
             part.fragment(fragment);
+            options.preview.fragment(fragment);
             if (!wasRecording && part.progress) {
               wasRecording = true;
               options.onRecording();

@@ -79,6 +79,7 @@ function Screen({ route }: { route: PageRoute }) {
     case 'unknown':
       return (
         <Empty title="There is no such page">
+          <h1 class="visually-hidden">No such page</h1>
           <a class="button" href={hrefOf({ page: 'sessions' })}>
             To the sessions
           </a>

@@ -28,6 +28,7 @@ export function SessionPage({ uid, view }: { uid: string; view: SessionView | nu
   if (data.loaded)
     return (
       <Empty title="There is no such session">
+        <h1 class="visually-hidden">No such session</h1>
         <p>It may have been erased, or the address is of another server.</p>
         <a class="button" href={hrefOf({ page: 'sessions' })}>
           To the sessions
@@ -37,6 +38,7 @@ export function SessionPage({ uid, view }: { uid: string; view: SessionView | nu
   if (problem)
     return (
       <ProblemNotice problem={problem} what="The session could not be loaded">
+        <h1 class="visually-hidden">Session</h1>
         <button type="button" class="button" onClick={reload}>
           Try again
         </button>
@@ -44,7 +46,7 @@ export function SessionPage({ uid, view }: { uid: string; view: SessionView | nu
     );
   return (
     <div role="status" class="stage-loading panel">
-      <span class="soft">Loading the session</span>
+      <h1 class="loading-title">Loading the session</h1>
     </div>
   );
 }

@@ -19,8 +19,8 @@ export interface FollowerView {
 const SMOOTHING_MS = 300;
 /** Time for a jump to be done before the next is tried. */
 const JUMP_PAUSE_MS = 1500;
-/** In a standing picture: nearer is the same frame. */
-const STANDING_FRAMES = 0.4;
+/** A standing video is brought to the middle of its frame as near as browsers count. */
+const STANDING_FRAMES = 0.05;
 
 /** One video element on the common clock. */
 export class Follower {
@@ -32,6 +32,8 @@ export class Follower {
   #offsetSec: number | null = null;
   #updatedMs = 0;
   #jumpedMs = Number.NEGATIVE_INFINITY;
+  /** Where it was sent while it stood: a file that ends earlier than it says is not asked twice. */
+  #sentSec: number | null = null;
   #problem: string | null = null;
   #frameRequest: number | undefined;
   readonly #onChange: () => void;
@@ -97,10 +99,11 @@ export class Follower {
     this.#measure(clip, atSec, target, nowMs, running);
     if (!running || !covers(clip, atSec)) {
       if (!video.paused) video.pause();
-      if (!video.seeking && Math.abs(video.currentTime - target) * clip.fps > STANDING_FRAMES)
-        this.#jump(target, nowMs);
+      const away = Math.abs(video.currentTime - target) * clip.fps > STANDING_FRAMES;
+      if (away && !video.seeking && this.#sentSec !== target) this.#jump(target, nowMs);
       return;
     }
+    this.#sentSec = null;
     if (video.seeking || video.ended) return;
     if (video.paused) video.play().catch(this.#notPlayed);
     const position = video.currentTime - target;
@@ -131,6 +134,7 @@ export class Follower {
 
   #jump(target: number, nowMs: number): void {
     this.#jumpedMs = nowMs;
+    this.#sentSec = target;
     this.#offsetSec = null;
     this.#video.currentTime = target;
   }
@@ -138,6 +142,7 @@ export class Follower {
   #load(clip: Clip | null): void {
     this.#problem = null;
     this.#shownSec = null;
+    this.#sentSec = null;
     this.#offsetSec = null;
     this.#jumpedMs = Number.NEGATIVE_INFINITY;
     if (clip?.url) this.#video.src = clip.url;

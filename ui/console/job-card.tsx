@@ -1,5 +1,4 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ERRORS } from '#contracts/error-table.ts';
 import type { Job } from '#contracts/http-central.ts';
 import { centralRoutes } from '#contracts/routes.ts';
 import { ProblemNotice } from '../components/notice.tsx';
@@ -7,7 +6,15 @@ import { Pill } from '../components/pill.tsx';
 import { ProgressBar } from '../components/progress-bar.tsx';
 import { dateText } from '../live/format.ts';
 import { getJson, type Problem, path, postJson, problemIn } from '../live/http.ts';
-import { jobState, jobTitle, remainingText, settingsText, speedText, tookText } from './job-words.ts';
+import {
+  jobState,
+  jobTitle,
+  problemOfJob,
+  remainingText,
+  settingsText,
+  speedText,
+  tookText,
+} from './job-words.ts';
 import { percent } from './session-summary.ts';
 import { useCentralContext } from './use-central.ts';
 
@@ -50,7 +57,7 @@ export function JobCard({
         {job.kind === 'proxy' && job.result?.copied ? <span>copied, not encoded again</span> : null}
       </p>
       {job.error ? (
-        <ProblemNotice what="It failed" problem={problemOf(job.error)}>
+        <ProblemNotice what="It failed" problem={problemOfJob(job.error)}>
           {job.error.field === undefined ? null : <p class="soft">Field: {job.error.field}</p>}
         </ProblemNotice>
       ) : null}
@@ -60,10 +67,6 @@ export function JobCard({
       </div>
     </li>
   );
-}
-
-function problemOf({ code, message }: NonNullable<Job['error']>): Problem {
-  return { code, message, remedy: ERRORS[code].remedy };
 }
 
 /** How long a cancellation can be meant. */

@@ -1,6 +1,8 @@
+import { ERRORS } from '#contracts/error-table.ts';
 import type { Job, PanoramaJob } from '#contracts/http-central.ts';
 import type { Tone } from '../components/tone.ts';
 import { clockTime, UNKNOWN } from '../live/format.ts';
+import type { Problem } from '../live/http.ts';
 
 /** What the page says about a job. Pure. */
 
@@ -78,4 +80,9 @@ export function settingsText({ settings }: PanoramaJob): string {
 /** The running or waiting job that makes this recording playable, if there is one. */
 export function proxyJobOf(jobs: readonly Job[], key: string): Job | undefined {
   return jobs.find(({ kind, subject }) => kind === 'proxy' && subject === key);
+}
+
+/** Why a job failed, and what to do. */
+export function problemOfJob({ code, message }: NonNullable<Job['error']>): Problem {
+  return { code, message, remedy: ERRORS[code].remedy };
 }

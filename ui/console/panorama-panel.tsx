@@ -1,9 +1,10 @@
 import { useState } from 'preact/hooks';
 import type { CentralSession, Job } from '#contracts/http-central.ts';
 import type { PanoramaResult } from '#contracts/panorama.ts';
-import { Notice } from '../components/notice.tsx';
+import { Notice, ProblemNotice } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
 import { clockTime, figure, UNKNOWN } from '../live/format.ts';
+import { problemOfJob } from './job-words.ts';
 import { MakePanorama } from './make-panorama.tsx';
 
 /** How far the panorama can be trusted, in numbers, and another one with other settings. */
@@ -13,6 +14,7 @@ export function PanoramaPanel({ session, jobs }: { session: CentralSession; jobs
     ({ kind, state }) => kind === 'panorama' && (state === 'running' || state === 'queued'),
   );
   const { panorama } = session;
+  const last = jobs.find(({ kind }) => kind === 'panorama');
   return (
     <section class="section" aria-labelledby="panorama">
       <div class="section-head">
@@ -33,6 +35,9 @@ export function PanoramaPanel({ session, jobs }: { session: CentralSession; jobs
         </button>
       </div>
       {asking ? <MakePanorama session={session} onClose={() => setAsking(false)} /> : null}
+      {last?.state === 'failed' && last.error ? (
+        <ProblemNotice what="The last one failed" problem={problemOfJob(last.error)} />
+      ) : null}
       {panorama ? (
         <Result result={panorama.result} />
       ) : (

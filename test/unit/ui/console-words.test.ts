@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import {
   grouped,
   jobTitle,
+  problemOfJob,
   remainingText,
   settingsText,
   speedText,
@@ -33,6 +34,15 @@ t.test('jobs in words', (t: Test) => {
     settingsText(panoramaJob({ settings: { calibration: 'main-1', match_exposure: false, overlap_px: 80 } })),
     'calibration main-1, exposure as recorded, overlap 80 px',
   );
+  t.end();
+});
+
+t.test('a failure is told with its remedy', (t: Test) => {
+  t.match(problemOfJob({ code: 'disk_full', message: 'no space' }), {
+    code: 'disk_full',
+    message: 'no space',
+    remedy: /.+/,
+  });
   t.end();
 });
 

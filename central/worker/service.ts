@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { centralLayout } from '#contracts/layout.ts';
 import type { ServerConfig } from '#contracts/server-config.ts';
+import { patient } from '#ports/database/patient.ts';
 import type { Executor } from '#ports/jobs/jobs.ts';
 import { postgresJobs } from '#ports/jobs/postgres-jobs.ts';
 import { scratchFolders, withScratch } from '#ports/jobs/scratch.ts';
@@ -29,32 +30,35 @@ export function createWorker({ config, log }: WorkerParts): Unit {
   const store = centralStore(config, { receives: false });
   const jobs = postgresJobs({ database, log });
   const catalog = createCatalog({ database, store, log });
+  const ending = new AbortController();
+  // What was made for an hour is not thrown away because the server restarts just now.
+  const session = patient(catalog.session, ending.signal);
+  const enqueue = patient(jobs.enqueue, ending.signal);
   const common = {
     store,
     minFreeBytes: config.storage.min_free_space_gb * BYTES_PER_GB,
-    session: (sessionUid: string) => catalog.session(sessionUid),
+    session,
     probe: ffprobe(config.processing.ffmpeg_path),
   };
   const stitch = panoramaExecutor({ ...common, processing: config.processing });
   const proxy = proxyExecutor({
     ...common,
     ffmpegPath: config.processing.ffmpeg_path,
-    noteHash: createHashes({ db: () => database.handle(), store }).note,
-    noteFacts: catalog.noteFacts,
+    noteHash: patient(createHashes({ db: () => database.handle(), store }).note, ending.signal),
+    noteFacts: patient(catalog.noteFacts, ending.signal),
   });
   /** What was made is told beside it, and gets a picture. */
   const panorama: Executor<'panorama'> = async (job, context) => {
     const result = await stitch(job, context);
-    const { folder } = await catalog.session(job.session_uid);
+    const { folder } = await session(job.session_uid);
     const told = join(context.scratch, 'result.json');
     await writeFile(told, `${JSON.stringify(result, null, 2)}\n`);
     await (await store.adopt(told)).commit(centralLayout.panoramaResult(folder));
-    await jobs.enqueue(proxyRequest(job.session_uid, PANORAMA_SUBJECT), 'join');
+    await enqueue(proxyRequest(job.session_uid, PANORAMA_SUBJECT), 'join');
     return result;
   };
 
   const scratch = scratchFolders(store.scratch);
-  const ending = new AbortController();
   let working: Promise<unknown> = Promise.resolve();
   return group(database, { start: () => store.start(), stop: async () => undefined }, jobs, {
     async start() {

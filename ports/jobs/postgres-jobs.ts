@@ -51,7 +51,9 @@ export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJob
   };
   const inside = <T>(work: (transaction: Transaction<JobTables>) => Promise<T>): Promise<T> =>
     db().transaction().execute(work);
-  const stale = sql<boolean>`heartbeat_at < clock_timestamp() - ${timing.staleMs} * interval '1 millisecond'`;
+  // A database that was away took the reports of everybody with it: all get as long again to report.
+  const stale = sql<boolean>`heartbeat_at < clock_timestamp() - ${timing.staleMs} * interval '1 millisecond'
+    and pg_postmaster_start_time() < clock_timestamp() - ${timing.staleMs} * interval '1 millisecond'`;
 
   const rowOf = async (from: Db, jobId: string): Promise<JobRow> => {
     const row = await from
@@ -80,6 +82,8 @@ export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJob
         .selectFrom('job')
         .selectAll()
         .where('state', '=', 'running')
+        // What runs in this process is not silent.
+        .where('worker', '!=', worker)
         .where(stale)
         .forUpdate()
         .skipLocked()
@@ -147,19 +151,24 @@ export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJob
 
   const work = async <K extends JobKind>(kind: K, run: JobRun<K>, signal: AbortSignal): Promise<void> => {
     loops += 1;
+    let away = false;
     try {
       while (!signal.aborted) {
         try {
           await seen();
           await reap();
           const row = await claim(kind);
+          if (away) log.info({ kind }, 'the job queue can be read again');
+          away = false;
           if (row) {
             await runClaimed({ db: db(), boss: started(), row, worker, run, signal, timing, log, seen });
             continue;
           }
         } catch (error) {
           // A worker outlives a database that is away for a while.
-          log.error({ err: error }, 'the job queue cannot be read; trying again');
+          if (!away)
+            log.error({ err: error, kind }, 'the job queue cannot be read; trying again until it can');
+          away = true;
         }
         await pause(timing.pollMs, signal);
       }

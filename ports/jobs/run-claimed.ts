@@ -50,6 +50,7 @@ export async function runClaimed<K extends JobKind>(claimed: Claimed<K>): Promis
       .where('worker', '=', worker)
       .where('attempt', '=', row.attempt)
       .where('state', '=', 'running');
+  let unheard = false;
   const report = async (): Promise<void> => {
     try {
       await claimed.seen();
@@ -57,10 +58,16 @@ export async function runClaimed<K extends JobKind>(claimed: Claimed<K>): Promis
         .set({ ...columnsOf(now, lines), heartbeat_at: sql<Date>`clock_timestamp()` })
         .returning('cancel_requested')
         .executeTakeFirst();
+      unheard = false;
       if (!kept) end('lost');
       else if (kept.cancel_requested) end('cancelled');
     } catch (error) {
-      log.warn({ err: error, job: row.job_id }, 'a running job could not report');
+      if (!unheard)
+        log.warn(
+          { err: error, job: row.job_id },
+          'a running job could not report; it goes on, and tries again',
+        );
+      unheard = true;
     }
   };
   let reporting = Promise.resolve();

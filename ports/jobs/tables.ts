@@ -91,7 +91,8 @@ const wire = (date: Date | null): string | null => (date === null ? null : toWir
 /** What a panorama of the version before, which knew no calibration, says in today's words. */
 function inTodaysWords(row: JobRow): unknown {
   const { kind, result } = row;
-  if (kind !== 'panorama' || result === null || !('frames' in result) || 'calibration' in result) return result;
+  if (kind !== 'panorama' || result === null || !('frames' in result) || 'calibration' in result)
+    return result;
   return {
     ...result,
     fps: result.duration_sec > 0 ? Math.round(result.frames / result.duration_sec) : 0,

@@ -33,7 +33,7 @@ export interface PanoramaParts {
   readonly probe: Probe;
 }
 
-/** A seam finer than this would show every difference that is left. */
+/** An encoder and its filters keep two cores busy. */
 const CORES_PER_SEGMENT = 2;
 
 /** Makes the panorama of a session: calibrated where it can be, else side by side, cut to the common span. */
@@ -169,12 +169,19 @@ async function investigate(
 }
 
 function cylinderOf(
-  { overlapPx, settings }: Work,
+  { overlapPx, settings, plan }: Work,
   cameras: Parameters<typeof planCylinder>[0],
   reference: number,
 ): CylinderPlan {
   try {
-    return planCylinder(cameras, { seamPx: Math.max(2, overlapPx), reference, width: settings.width });
+    // Two rows more: the compression of a picture smears what is burned in.
+    const hiddenRows = plan.span.views.map(({ hiddenRows: rows, width }, index) =>
+      rows === 0 ? 0 : ((rows + 2) * (cameras[index]?.width ?? width)) / width,
+    );
+    return planCylinder(cameras, {
+      ...{ seamPx: Math.max(2, overlapPx), reference, hiddenRows },
+      width: settings.width,
+    });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new TouchlineError('job_failed', `the calibration gives no panorama: ${error.message}`);

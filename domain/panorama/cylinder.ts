@@ -34,6 +34,8 @@ export interface CylinderOptions {
   readonly seamPx: number;
   /** Whose sharpness the panorama has in its middle. */
   readonly reference: number;
+  /** Rows at the top of each camera's picture that are not to be shown. */
+  readonly hiddenRows?: readonly number[];
   /** Width of the panorama, pixels; as sharp as the reference camera when left out. */
   readonly width?: number | undefined;
 }
@@ -60,9 +62,9 @@ interface Heights {
  */
 export function planCylinder(
   cameras: readonly RectilinearCamera[],
-  { seamPx, reference, width: wishedWidth }: CylinderOptions,
+  { seamPx, reference, hiddenRows = [], width: wishedWidth }: CylinderOptions,
 ): CylinderPlan {
-  const views = cameras.map(pyramidOf);
+  const views = cameras.map((camera, index) => pyramidOf(camera, hiddenRows[index] ?? 0));
   const seen = cameras.map((camera) => ({ from: edgeRad(camera, 0), to: edgeRad(camera, camera.width - 1) }));
   const first = seen[0];
   const last = seen.at(-1);
@@ -137,12 +139,12 @@ function edgeRad(camera: RectilinearCamera, x: number): number {
  * What a camera sees, as a function of the angle: the four planes through its edges bound a pyramid, and each bounds the heights
  * of one direction from above or from below.
  */
-function pyramidOf(camera: RectilinearCamera): (angle: number) => Heights {
+function pyramidOf(camera: RectilinearCamera, top: number): (angle: number) => Heights {
   const right = camera.width - 1;
   const bottom = camera.height - 1;
   const corners = [
-    rayOf(camera, 0, 0),
-    rayOf(camera, right, 0),
+    rayOf(camera, 0, top),
+    rayOf(camera, right, top),
     rayOf(camera, right, bottom),
     rayOf(camera, 0, bottom),
   ] as const;

@@ -1,6 +1,7 @@
 import type { CameraId, Position } from '#contracts/ids.ts';
 import type { Manifest } from '#contracts/manifest.ts';
 import { fromWireTime } from '#contracts/time.ts';
+import { CLOCK_PATTERN } from '../clock-pattern/clock-pattern.ts';
 
 /** One recorded file as the panorama sees it: what it shows, and when. Times are microseconds of master time. */
 export interface View {
@@ -12,6 +13,8 @@ export interface View {
   readonly width: number;
   readonly height: number;
   readonly fps: number;
+  /** Rows at the top that show no scene but a burned-in clock. */
+  readonly hiddenRows: number;
   /** False when the start is told by the node's own clock, whose offset from the master is not known. */
   readonly masterTime: boolean;
 }
@@ -40,6 +43,7 @@ export function viewOf(manifest: Manifest): View {
     width: video.resolution.width,
     height: video.resolution.height,
     fps: video.fps,
+    hiddenRows: touchline?.source === 'test-pattern' ? CLOCK_PATTERN.heightPx : 0,
     masterTime: touchline === undefined || master !== null,
   };
 }

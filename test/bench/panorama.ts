@@ -11,6 +11,7 @@ import { MAST_CAMERAS, mastCamera, mastFilm } from '../fixtures/mast.ts';
 import { environment } from './measuring/environment.ts';
 import { ratios, spread } from './measuring/figures.ts';
 import { inTempFolder } from './measuring/folder.ts';
+import { endedChildrenCpuSec } from './measuring/process-tree.ts';
 import { runForeign } from './measuring/programs.ts';
 
 export const about =
@@ -106,17 +107,23 @@ async function measure(
     }),
   );
 
-  const fps = { ours: [] as number[], halves: [] as number[], row: [] as number[], opencv: [] as number[] };
-  const timed = async (into: number[], work: () => Promise<unknown>): Promise<void> => {
+  const measured = (): Measured => ({ fps: [], cpuMs: [] });
+  const ours = measured();
+  const halved = measured();
+  const plainRow = measured();
+  const byOpenCv = measured();
+  const timed = async (into: Measured, work: () => Promise<unknown>): Promise<void> => {
     const begun = process.hrtime.bigint();
+    const cpuBefore = endedChildrenCpuSec();
     await work();
-    into.push(frames / (Number(process.hrtime.bigint() - begun) / 1e9));
+    into.cpuMs.push(((endedChildrenCpuSec() - cpuBefore) * 1000) / frames);
+    into.fps.push(frames / (Number(process.hrtime.bigint() - begun) / 1e9));
   };
   for (let round = 1; round <= rounds; round++) {
     log(`${name}, round ${round} …`);
-    await timed(fps.ours, () => encode(warp, 0, frames, join(folder, 'ours.mp4')));
-    await timed(fps.row, () => encode(row, 0, frames, join(folder, 'row.mp4')));
-    await timed(fps.halves, () =>
+    await timed(ours, () => encode(warp, 0, frames, join(folder, 'ours.mp4')));
+    await timed(plainRow, () => encode(row, 0, frames, join(folder, 'row.mp4')));
+    await timed(halved, () =>
       Promise.all(
         halves.map(({ index, firstFrame, frames: count }) =>
           encode(warp, firstFrame, count, join(folder, `half${index}.mp4`)),
@@ -124,7 +131,7 @@ async function measure(
       ),
     );
     if (opencv !== null)
-      await timed(fps.opencv, () =>
+      await timed(byOpenCv, () =>
         runForeign(PYTHON, [join(import.meta.dirname, 'programs/opencv-panorama.py'), job]),
       );
   }
@@ -133,15 +140,30 @@ async function measure(
     row: `${width * 3}x${cameras[0]?.height}`,
     frames,
     cores: availableParallelism(),
-    fps_ours: spread(fps.ours),
-    fps_ours_two_segments_at_once: spread(fps.halves),
-    fps_plain_row: spread(fps.row),
-    ratio_to_plain_row: ratios(fps.ours, fps.row),
-    ratio_of_two_segments_to_one: ratios(fps.halves, fps.ours),
-    ...(opencv === null
-      ? {}
-      : { fps_opencv: spread(fps.opencv), ratio_to_opencv: ratios(fps.ours, fps.opencv) }),
+    fps: {
+      ours: spread(ours.fps),
+      ours_two_segments_at_once: spread(halved.fps),
+      plain_row: spread(plainRow.fps),
+      ...(opencv === null ? {} : { opencv: spread(byOpenCv.fps) }),
+    },
+    fps_ratio_to_plain_row: ratios(ours.fps, plainRow.fps),
+    fps_ratio_of_two_segments_to_one: ratios(halved.fps, ours.fps),
+    ...(opencv === null ? {} : { fps_ratio_to_opencv: ratios(ours.fps, byOpenCv.fps) }),
+    // Says more than frames a second when the machine has other work, too.
+    cpu_ms_per_frame: {
+      ours: spread(ours.cpuMs),
+      plain_row: spread(plainRow.cpuMs),
+      ...(opencv === null ? {} : { opencv: spread(byOpenCv.cpuMs) }),
+    },
+    cpu_ratio_to_plain_row: ratios(ours.cpuMs, plainRow.cpuMs),
+    ...(opencv === null ? {} : { cpu_ratio_to_opencv: ratios(ours.cpuMs, byOpenCv.cpuMs) }),
   };
+}
+
+interface Measured {
+  readonly fps: number[];
+  /** User and system time of all programs, per frame of the panorama. */
+  readonly cpuMs: number[];
 }
 
 /** Version of Debian's OpenCV for Python; null when it is not there. */

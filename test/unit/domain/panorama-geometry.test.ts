@@ -83,6 +83,12 @@ t.test('the cylinder holds only what is seen', async (t) => {
   t.equal(planCylinder(MAST, { seamPx: 100, reference: 1, width: 1280 }).cylinder.width, 1280);
   const narrow = planCylinder([camera(0), camera(65)], { seamPx: 400, reference: 0 }).seams[0];
   t.ok(narrow && narrow.to - narrow.from < 30, 'a blend never takes more than half of the overlap');
+  const clock = planCylinder(MAST, { seamPx: 100, reference: 1, hiddenRows: [16, 16, 16] });
+  for (const [index, region] of clock.regions.entries())
+    for (let x = region.from; x < region.to; x += 20) {
+      const seen = pixelOf(MAST[index] ?? camera(0), rayOfCylinder(clock.cylinder, x, 0));
+      if (!seen || seen.y < 14.5) t.fail(`view ${index} shows row ${seen?.y} at ${x}`);
+    }
   t.throws(() => planCylinder([camera(0), camera(67)], { seamPx: 10, reference: 0 }), RangeError);
   t.ok(
     planCylinder([camera(-27, 0, 3), camera(27, 0, 3)], { seamPx: 20, reference: 0 }).cylinder.height > 600,

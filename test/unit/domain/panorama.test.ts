@@ -19,6 +19,7 @@ function view(cameraId: string, fromSec: number, toSec: number, part = 1): View 
     startUs: fromSec * 1e6,
     endUs: toSec * 1e6,
     fps: 30,
+    hiddenRows: 0,
     masterTime: true,
   };
 }

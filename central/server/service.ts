@@ -121,7 +121,11 @@ export function createServer({ config, log, version }: ServerParts): Server {
           timeoutMs: config.server.upload_timeout_sec * 1000,
         },
       });
-      app = await createHttpApp({ log, document: { title: 'Touchline central', version } });
+      app = await createHttpApp({
+        log,
+        document: { title: 'Touchline central', version },
+        loopbackOnly: config.access === 'loopback',
+      });
       await app.register(multipart, { throwFileSizeLimit: false });
       ingestRoutes(app, {
         uploads,

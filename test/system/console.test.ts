@@ -58,7 +58,7 @@ t.test('a match in the console: from nothing to a calibrated panorama', async (t
       return offsets.every((offset) => offset !== undefined && Math.abs(offset) <= 34) ? true : undefined;
     });
     await desk.page.getByRole('button', { name: 'Pause' }).click();
-    const before = await positions(desk.page);
+    const before = await standing(desk.page);
     await desk.page.getByRole('button', { name: 'One frame on' }).click();
     await until('one frame on', async () => {
       const now = await positions(desk.page);
@@ -103,7 +103,7 @@ t.test('a match in the console: from nothing to a calibrated panorama', async (t
   await t.test('a panorama is made again with other settings, cancelled, and resumed', async (t) => {
     const [top] = [second.page.getByTestId('job').first()];
     await makeAgain(desk, 'none');
-    await top.filter({ hasText: /side by side|none|uncalibrated/i }).waitFor();
+    await top.filter({ hasText: 'not calibrated' }).waitFor();
     await second.page.getByRole('button', { name: /^Cancel: Panorama/ }).click();
     const sure = second.page.getByRole('button', { name: /^Really cancel: Panorama/ });
     await until('the job is cancelled', async () => {
@@ -161,6 +161,18 @@ async function offsetMs(page: Page, camera: string): Promise<number | undefined>
   const text = (await page.getByTestId(`offset-${camera}`).textContent()) ?? '';
   const [, sign, figure] = /([+\u2212-]?)\s*([\d.]+)\s*ms/.exec(text) ?? [];
   return figure === undefined ? undefined : Number(figure) * (sign === '' || sign === '+' ? 1 : -1);
+}
+
+/** Where the videos are once they stand: two looks in a row say the same. */
+async function standing(page: Page): Promise<number[]> {
+  let last: number[] = [];
+  return until('the videos stand', async () => {
+    const now = await positions(page);
+    const same = now.length === CAMERAS.length && now.every((at, index) => at === last[index]);
+    last = now;
+    await page.waitForTimeout(200);
+    return same ? now : undefined;
+  });
 }
 
 /** Seconds each video is at. */

@@ -12,17 +12,12 @@ export function CopyButton({ text, what }: { text: string; what: string }) {
   }, [said]);
   const copy = async (): Promise<void> => setSaid((await copied(text)) ? 'Copied' : 'Not copied');
   return (
-    <button
-      type="button"
-      class="copy"
-      onClick={() => void copy()}
-      aria-label={`Copy ${what}`}
-      title={`Copy ${text}`}
-    >
+    <button type="button" class="copy" onClick={() => void copy()} title={`Copy ${text}`}>
       <span class="figures">{text.slice(0, 12)}…</span>
       <span class="copy-word" aria-live="polite">
         {said ?? 'Copy'}
       </span>
+      <span class="visually-hidden"> {what}</span>
     </button>
   );
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
  * `dist/pictures`: `./touchline test test/system/dashboard.test.ts test/system/console.test.ts && node tools/pictures.ts`.
  */
 const ROOT = join(import.meta.dirname, '..');
-const TAKEN = ['dashboard-phone', 'dashboard-desk', 'console-sessions', 'console-session'];
+const TAKEN = ['dashboard-phone', 'dashboard-desk', 'console-session', 'console-panorama'];
 
 const missing = TAKEN.filter((name) => !existsSync(join(ROOT, 'dist/pictures', `${name}.png`)));
 if (missing.length > 0) {

@@ -86,7 +86,10 @@ async function check(
     t.ok(existsSync(join(central, 'manifest.json')), `${camera_id}: and the manifest`);
     const probed = await probe(file);
     t.equal(probed.frames, recording.frames, `${camera_id}: every frame that is counted decodes`);
-    t.ok(Math.abs(probed.durationSec - recording.duration_sec) < 0.1, `${camera_id}: duration`);
+    t.ok(
+      Math.abs(probed.durationSec - recording.duration_sec) < 0.1,
+      `${camera_id}: ${probed.durationSec} s, as the manifest says: ${recording.duration_sec} s`,
+    );
     t.equal(recording.offloaded, true);
   }
   const { panorama } = result;

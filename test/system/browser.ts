@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import axe from 'axe-core';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { launchChromium } from '../fixtures/chromium.ts';
@@ -19,7 +19,6 @@ export interface OpenPage {
   picture(name: string, options?: { fullPage?: boolean }): Promise<void>;
 }
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RUN_AXE = `axe.run(document, {
   runOnly: ['wcag2a', 'wcag2aa', 'wcag2aaa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
 }).then(({ violations }) => violations
@@ -43,7 +42,7 @@ export async function startBrowser(t: Test): Promise<{
         page,
         async accessible(what) {
           // By the debugger, not by a script element: the page's policy allows none but its own.
-          await page.evaluate(AXE);
+          await page.evaluate(axe.source);
           const found = await page.evaluate(RUN_AXE);
           t.same(found, [], `axe finds nothing serious: ${what}`);
         },

@@ -1,13 +1,15 @@
 import { useRef, useState } from 'preact/hooks';
 import type { RigView } from '#contracts/http-node.ts';
 import { commonRoutes, nodeRoutes } from '#contracts/routes.ts';
+import { ProblemNotice } from '../components/notice.tsx';
 import { LostBanner, TopBar } from '../components/top-bar.tsx';
 import { useEvents } from '../live/events.ts';
+import { type Problem, problemIn } from '../live/http.ts';
 import { CameraCard } from './camera-card.tsx';
 import { CameraStrip } from './camera-strip.tsx';
 import { type Happening, Happenings, toHappening } from './happenings.tsx';
 import { Hero } from './hero.tsx';
-import { PinGate } from './pin-gate.tsx';
+import { type Leave, PinGate } from './pin-gate.tsx';
 import { Recordings } from './recordings.tsx';
 import { summarize } from './rig-summary.ts';
 import { StartStop } from './start-stop.tsx';
@@ -16,10 +18,10 @@ import { StartStop } from './start-stop.tsx';
 const HAPPENINGS_SHOWN = 6;
 
 export function Dashboard() {
-  return <PinGate>{(operator) => <Rig operator={operator} />}</PinGate>;
+  return <PinGate>{(leave) => <Rig {...leave} />}</PinGate>;
 }
 
-function Rig({ operator }: { operator: boolean }) {
+function Rig({ operator, leave }: Leave) {
   const [rig, setRig] = useState<{ view: RigView; heardMs: number }>();
   const [happenings, setHappenings] = useState<Happening[]>([]);
   const counter = useRef(0);
@@ -55,7 +57,7 @@ function Rig({ operator }: { operator: boolean }) {
               </div>
             </section>
             <Recordings nodes={view.nodes} phase={summary.phase} />
-            <Footer view={view} />
+            <Footer view={view} leave={leave} />
           </>
         ) : (
           <p class="soft waiting">
@@ -67,7 +69,7 @@ function Rig({ operator }: { operator: boolean }) {
   );
 }
 
-function Footer({ view }: { view: RigView }) {
+function Footer({ view, leave }: { view: RigView; leave: Leave['leave'] }) {
   const versions = [...new Set(view.nodes.flatMap(({ status }) => status?.software_version ?? []))];
   return (
     <footer class="soft">
@@ -75,6 +77,23 @@ function Footer({ view }: { view: RigView }) {
         Touchline {versions.join(' and ')} · any camera of the rig serves this page ·{' '}
         <a href={commonRoutes.openapi}>interface for programs</a>
       </p>
+      {leave ? <LockButton leave={leave} /> : null}
     </footer>
+  );
+}
+
+function LockButton({ leave }: { leave: () => Promise<void> }) {
+  const [problem, setProblem] = useState<Problem>();
+  return (
+    <>
+      <button
+        type="button"
+        class="button"
+        onClick={() => void leave().catch((error: unknown) => setProblem(problemIn(error)))}
+      >
+        Lock this page
+      </button>
+      {problem ? <ProblemNotice problem={problem} what="Not locked" /> : null}
+    </>
   );
 }

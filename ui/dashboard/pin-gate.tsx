@@ -3,11 +3,19 @@ import { useEffect, useState } from 'preact/hooks';
 import { nodeRoutes } from '#contracts/routes.ts';
 import { ProblemNotice } from '../components/notice.tsx';
 import { Mark } from '../components/top-bar.tsx';
-import { getJson, type Problem, postJson, problemIn } from '../live/http.ts';
+import { deleteJson, getJson, type Problem, postJson, problemIn } from '../live/http.ts';
 
 /** What this browser may do at this node; `role` is null before the PIN. */
 interface Session {
   readonly role: 'viewer' | 'operator' | null;
+  readonly access: 'loopback' | 'trusted-lan' | 'pin';
+}
+
+/** What the page behind the gate needs to know. */
+export interface Leave {
+  readonly operator: boolean;
+  /** Ends the session, where there is one to end. */
+  readonly leave: (() => Promise<void>) | undefined;
 }
 
 const LIGHT_EVERY_MS = 2000;
@@ -20,7 +28,7 @@ const LIGHT_WORDS: Record<string, string> = {
 };
 
 /** Asks for the rig's PIN where the node wants one; shows the traffic light until then. */
-export function PinGate({ children }: { children: (operator: boolean) => ComponentChildren }) {
+export function PinGate({ children }: { children: (leave: Leave) => ComponentChildren }) {
   const [session, setSession] = useState<Session>();
   const [problem, setProblem] = useState<Problem>();
 
@@ -36,7 +44,15 @@ export function PinGate({ children }: { children: (operator: boolean) => Compone
     return () => clearTimeout(timer);
   }, []);
 
-  if (session?.role) return children(session.role === 'operator');
+  const leave = async (): Promise<void> => {
+    await deleteJson(nodeRoutes.session);
+    setSession(await getJson<Session>(nodeRoutes.session));
+  };
+  if (session?.role)
+    return children({
+      operator: session.role === 'operator',
+      leave: session.access === 'pin' ? leave : undefined,
+    });
   return (
     <main class="gate">
       <Mark />

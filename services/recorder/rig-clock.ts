@@ -1,7 +1,7 @@
 import type { CameraId } from '#contracts/ids.ts';
 import type { ClockReading } from '#contracts/manifest.ts';
 import { masterUs } from '#domain/recording/manifest.ts';
-import type { Clock } from '#ports/clock/clock.ts';
+import { type Clock, wallAt } from '#ports/clock/clock.ts';
 import type { Bus } from '#runtime/bus/bus.ts';
 
 /** Nothing is known: sync-agent has not spoken, or is gone. */
@@ -33,14 +33,14 @@ export function watchRigClock(options: {
   const stop = bus.watchState('sync-agent', (node, seen) => {
     if (node === cameraId) reading = seen.online ? seen.state.clock : UNKNOWN;
   });
-  const masterNowUs = (): number => {
-    const localUs = clock.wallUs();
-    return masterUs(localUs, reading) ?? localUs;
-  };
+  const masterAt = (localUs: number): number => masterUs(localUs, reading) ?? localUs;
   return {
     reading: () => reading,
-    monoOfMaster: (instantUs) => clock.monoUs() + (instantUs - masterNowUs()),
-    masterNowUs,
+    monoOfMaster(instantUs) {
+      const nowUs = clock.monoUs();
+      return nowUs + (instantUs - masterAt(wallAt(clock, nowUs)));
+    },
+    masterNowUs: () => masterAt(clock.wallUs()),
     stop,
   };
 }

@@ -60,13 +60,13 @@ export function Console() {
         ref={main}
         data-stale={central.connection.state === 'lost'}
       >
-        <Screen route={route} />
+        <CurrentScreen route={route} />
       </main>
     </CentralProvider>
   );
 }
 
-function Screen({ route }: { route: PageRoute }) {
+function CurrentScreen({ route }: { route: PageRoute }) {
   switch (route.page) {
     case 'sessions':
       return <Sessions />;

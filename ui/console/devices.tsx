@@ -1,44 +1,30 @@
 import type { Device } from '#contracts/http-central.ts';
 import { Facts } from '../components/facts.tsx';
-import { Empty, ProblemNotice } from '../components/notice.tsx';
+import { Empty } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
 import { useNow } from '../live/events.ts';
 import { count, dateText } from '../live/format.ts';
 import { deviceKey } from './central-data.ts';
 import { agoText, byRig, summarizeDevice } from './device-words.ts';
+import { Screen } from './screen.tsx';
 import { useCentralContext } from './use-central.ts';
 
 /** The cameras of all rigs, as they were last heard here. */
 export function Devices() {
-  const { data, problem, reload } = useCentralContext();
+  const { data } = useCentralContext();
   const rigs = byRig([...data.devices.values()]);
   const here = [...data.devices.values()].filter(({ available }) => available).length;
   return (
-    <>
-      <div class="screen-head">
-        <h1>Devices</h1>
-        {data.devices.size > 0 ? (
-          <p class="soft">
-            {here} of {count(data.devices.size, 'camera')} in reach
-          </p>
-        ) : null}
-      </div>
-      {problem ? (
-        <ProblemNotice problem={problem} what="The devices could not be loaded">
-          <button type="button" class="button" onClick={reload}>
-            Try again
-          </button>
-        </ProblemNotice>
-      ) : null}
-      {!data.loaded ? (
-        problem ? null : (
-          <p role="status">Loading the devices</p>
-        )
-      ) : rigs.length === 0 ? (
+    <Screen
+      title="Devices"
+      summary={data.devices.size > 0 ? `${here} of ${count(data.devices.size, 'camera')} in reach` : ''}
+      loading={<p role="status">Loading the devices</p>}
+    >
+      {rigs.length === 0 ? (
         <Empty title="No camera has been heard">
           <p>
-            Cameras appear here when their broker has a link to this server: <code>broker.central_url</code>{' '}
-            in the configuration of the node. They record and send files without it, too.
+            Cameras appear here when their broker has a link to this server: <code>broker.central</code> in
+            the configuration of the node. They record and send files without it, too.
           </p>
         </Empty>
       ) : (
@@ -53,7 +39,7 @@ export function Devices() {
           </section>
         ))
       )}
-    </>
+    </Screen>
   );
 }
 

@@ -1,39 +1,25 @@
 import { useState } from 'preact/hooks';
 import type { Job } from '#contracts/http-central.ts';
-import { Empty, ProblemNotice } from '../components/notice.tsx';
+import { Empty } from '../components/notice.tsx';
 import { newestFirst } from './central-data.ts';
 import { JobCard } from './job-card.tsx';
 import { grouped } from './job-words.ts';
 import { Name } from './name.tsx';
 import { hrefOf } from './page-route.ts';
+import { Screen } from './screen.tsx';
 import { useCentralContext } from './use-central.ts';
 
 /** Everything that is made of recordings: what runs, what waits, what ended. */
 export function Jobs() {
-  const { data, problem, reload } = useCentralContext();
+  const { data } = useCentralContext();
   const { running, waiting, ended } = grouped(newestFirst([...data.jobs.values()]));
   return (
-    <>
-      <div class="screen-head">
-        <h1>Jobs</h1>
-        {data.loaded ? (
-          <p class="soft">
-            {running.length} running, {waiting.length} waiting
-          </p>
-        ) : null}
-      </div>
-      {problem ? (
-        <ProblemNotice problem={problem} what="The jobs could not be loaded">
-          <button type="button" class="button" onClick={reload}>
-            Try again
-          </button>
-        </ProblemNotice>
-      ) : null}
-      {!data.loaded ? (
-        problem ? null : (
-          <p role="status">Loading the jobs</p>
-        )
-      ) : data.jobs.size === 0 ? (
+    <Screen
+      title="Jobs"
+      summary={`${running.length} running, ${waiting.length} waiting`}
+      loading={<p role="status">Loading the jobs</p>}
+    >
+      {data.jobs.size === 0 ? (
         <Empty title="No job yet">
           <p>
             When a recording comes in, a proxy that every browser plays is made of it; when a session is
@@ -47,7 +33,7 @@ export function Jobs() {
           <Group title="Ended" jobs={ended} none="Nothing has ended yet." />
         </>
       )}
-    </>
+    </Screen>
   );
 }
 

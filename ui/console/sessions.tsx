@@ -1,5 +1,5 @@
 import type { CentralSession } from '#contracts/http-central.ts';
-import { Empty, ProblemNotice } from '../components/notice.tsx';
+import { Empty } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
 import { ProgressBar } from '../components/progress-bar.tsx';
 import { clockTime, count, dateText } from '../live/format.ts';
@@ -7,31 +7,17 @@ import { jobsOf, sessionsInOrder } from './central-data.ts';
 import { Name } from './name.tsx';
 import { hrefOf } from './page-route.ts';
 import { Picture } from './picture.tsx';
+import { Screen } from './screen.tsx';
 import { summarizeSession, thumbnailOf } from './session-summary.ts';
 import { useCentralContext } from './use-central.ts';
 
 /** Everything that came home, the newest first. */
 export function Sessions() {
-  const { data, problem, reload } = useCentralContext();
+  const { data } = useCentralContext();
   const sessions = sessionsInOrder(data);
   return (
-    <>
-      <div class="screen-head">
-        <h1>Sessions</h1>
-        {data.loaded ? <p class="soft">{count(sessions.length, 'session')}</p> : null}
-      </div>
-      {problem ? (
-        <ProblemNotice problem={problem} what="The sessions could not be loaded">
-          <button type="button" class="button" onClick={reload}>
-            Try again
-          </button>
-        </ProblemNotice>
-      ) : null}
-      {!data.loaded ? (
-        problem ? null : (
-          <LoadingCards />
-        )
-      ) : sessions.length === 0 ? (
+    <Screen title="Sessions" summary={count(sessions.length, 'session')} loading={<LoadingCards />}>
+      {sessions.length === 0 ? (
         <Empty title="No session yet">
           <p>
             A session appears here as soon as a camera sends its first recording: record with the rig, stop,
@@ -46,7 +32,7 @@ export function Sessions() {
           ))}
         </ul>
       )}
-    </>
+    </Screen>
   );
 }
 

@@ -43,6 +43,8 @@ export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJob
   const db = () => database.handle<JobTables>();
   /** One name for all loops of this process. */
   const worker = randomUUID();
+  /** Jobs that run in this process. */
+  const underWay = new Set<string>();
   let loops = 0;
   let boss: PgBoss | undefined;
   const started = (): PgBoss => {
@@ -82,8 +84,8 @@ export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJob
         .selectFrom('job')
         .selectAll()
         .where('state', '=', 'running')
-        // What runs in this process is not silent.
-        .where('worker', '!=', worker)
+        // What runs in this process is not silent; a job that was claimed for it without its knowing is.
+        .$if(underWay.size > 0, (query) => query.where('job_id', 'not in', [...underWay]))
         .where(stale)
         .forUpdate()
         .skipLocked()
@@ -161,7 +163,12 @@ export function postgresJobs({ database, log, timing = JOB_TIMING }: PostgresJob
           if (away) log.info({ kind }, 'the job queue can be read again');
           away = false;
           if (row) {
-            await runClaimed({ db: db(), boss: started(), row, worker, run, signal, timing, log, seen });
+            underWay.add(row.job_id);
+            try {
+              await runClaimed({ db: db(), boss: started(), row, worker, run, signal, timing, log, seen });
+            } finally {
+              underWay.delete(row.job_id);
+            }
             continue;
           }
         } catch (error) {

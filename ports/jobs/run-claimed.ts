@@ -70,9 +70,12 @@ export async function runClaimed<K extends JobKind>(claimed: Claimed<K>): Promis
       unheard = true;
     }
   };
-  let reporting = Promise.resolve();
+  let reporting: Promise<void> | undefined;
   const timer = setInterval(() => {
-    reporting = reporting.then(report);
+    // One at a time: while the database is away they would pile up.
+    reporting ??= report().finally(() => {
+      reporting = undefined;
+    });
   }, timing.heartbeatMs);
 
   let outcome: Outcome;

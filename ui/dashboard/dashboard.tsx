@@ -1,4 +1,4 @@
-import { useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RigView } from '#contracts/http-node.ts';
 import { commonRoutes, nodeRoutes } from '#contracts/routes.ts';
 import { ProblemNotice } from '../components/notice.tsx';
@@ -16,12 +16,13 @@ import { StartStop } from './start-stop.tsx';
 
 /** Something that happened stays on the page until newer things push it off. */
 const HAPPENINGS_SHOWN = 6;
+const RECHECK_MS = 2000;
 
 export function Dashboard() {
   return <PinGate>{(leave) => <Rig {...leave} />}</PinGate>;
 }
 
-function Rig({ operator, leave }: Leave) {
+function Rig({ operator, recheck, leave }: Leave) {
   const [rig, setRig] = useState<{ view: RigView; heardMs: number }>();
   const [happenings, setHappenings] = useState<Happening[]>([]);
   const counter = useRef(0);
@@ -32,6 +33,11 @@ function Rig({ operator, leave }: Leave) {
       if (happening) setHappenings((all) => [happening, ...all].slice(0, HAPPENINGS_SHOWN));
     },
   });
+  useEffect(() => {
+    if (connection.state !== 'lost') return undefined;
+    const timer = setInterval(recheck, RECHECK_MS);
+    return () => clearInterval(timer);
+  }, [connection.state]);
   const view = rig?.view;
   const summary = summarize(view);
   const stale = connection.state !== 'live';

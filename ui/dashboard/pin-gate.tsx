@@ -14,6 +14,8 @@ interface Session {
 /** What the page behind the gate needs to know. */
 export interface Leave {
   readonly operator: boolean;
+  /** Asks whether the session still holds: it ends with the node that gave it, or by its age. */
+  readonly recheck: () => void;
   /** Ends the session, where there is one to end. */
   readonly leave: (() => Promise<void>) | undefined;
 }
@@ -44,6 +46,10 @@ export function PinGate({ children }: { children: (leave: Leave) => ComponentChi
     return () => clearTimeout(timer);
   }, []);
 
+  const recheck = (): void => {
+    // No answer says nothing about the session; that the camera is gone is on the page already.
+    getJson<Session>(nodeRoutes.session).then(setSession, () => undefined);
+  };
   const leave = async (): Promise<void> => {
     await deleteJson(nodeRoutes.session);
     setSession(await getJson<Session>(nodeRoutes.session));
@@ -51,6 +57,7 @@ export function PinGate({ children }: { children: (leave: Leave) => ComponentChi
   if (session?.role)
     return children({
       operator: session.role === 'operator',
+      recheck,
       leave: session.access === 'pin' ? leave : undefined,
     });
   return (

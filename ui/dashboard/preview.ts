@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { nodeRoutes } from '#contracts/routes.ts';
 import { type Problem, path, problemIn, Refusal } from '../live/http.ts';
 
@@ -9,39 +9,41 @@ export interface Preview {
 }
 
 const TIMEOUT_MS = 10_000;
+/** By then the browser has put the next picture in the place of the last. */
+const SHOWN_BY_MS = 1000;
 
 /** Fetches a camera's picture again and again while `wanted`, one request at a time. */
 export function usePreview(cameraId: string, width: number, everyMs: number, wanted: boolean): Preview {
   const [preview, setPreview] = useState<Preview>({});
+  const shown = useRef<string>(undefined);
+  useEffect(
+    () => () => {
+      if (shown.current !== undefined) URL.revokeObjectURL(shown.current);
+    },
+    [],
+  );
   useEffect(() => {
     if (!wanted) return undefined;
     const control = new AbortController();
-    let shown: string | undefined;
-    const show = (next: Preview): void => {
-      if (!control.signal.aborted) setPreview(next);
-    };
     const run = async (): Promise<void> => {
       while (!control.signal.aborted) {
         try {
           const picture = await fetchPicture(cameraId, width, control.signal);
           if (control.signal.aborted) return;
-          const url = URL.createObjectURL(picture);
-          const old = shown;
-          shown = url;
-          show({ url });
+          const old = shown.current;
+          shown.current = URL.createObjectURL(picture);
+          setPreview({ url: shown.current });
           // Shown first: a picture whose address is gone would flash.
-          if (old !== undefined) setTimeout(() => URL.revokeObjectURL(old), 1000);
+          if (old !== undefined) setTimeout(() => URL.revokeObjectURL(old), SHOWN_BY_MS);
         } catch (error) {
           if (control.signal.aborted) return;
-          show({ ...(shown === undefined ? {} : { url: shown }), problem: problemIn(error) });
+          setPreview(({ url }) => ({ ...(url === undefined ? {} : { url }), problem: problemIn(error) }));
         }
         await new Promise((resolve) => setTimeout(resolve, everyMs));
       }
     };
     void run();
-    return () => {
-      control.abort();
-    };
+    return () => control.abort();
   }, [cameraId, width, everyMs, wanted]);
   return preview;
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ffprobe } from '#central/ingest/probe.ts';
@@ -271,6 +271,23 @@ t.test('a pitch seen by three cameras', async (t) => {
     t.ok(again.log.some((line) => line.includes(calibration.calibration_id) && /does not fit/.test(line)));
     t.equal((await kept.list()).length, 2);
     t.equal((await kept.list())[0]?.calibration_id, again.calibration?.calibration_id, 'the newest first');
+  });
+
+  t.test('without Hugin: side by side, naming the package', async (t) => {
+    const programs = join(root, 'programs');
+    await mkdir(programs);
+    for (const name of ['ffmpeg', 'ffprobe', 'setpriv'])
+      await symlink(execFileSync('which', [name]).toString().trim(), join(programs, name));
+    const { PATH } = process.env;
+    process.env.PATH = programs;
+    const result = await make(films).finally(() => {
+      process.env.PATH = PATH;
+    });
+    t.match(result, {
+      calibrated: false,
+      calibration_reason: { code: 'program_missing', message: /cpfind .* hugin-tools/ },
+      layout: /side-by-side/,
+    });
   });
 
   t.test('two cameras', async (t) => {

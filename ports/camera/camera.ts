@@ -40,9 +40,12 @@ export interface CameraStream {
   readonly firstFrameMonoUs: Promise<number>;
   /** Settles when the stream ends: undefined after `close`, otherwise why (`camera_failed`). */
   readonly ended: Promise<TouchlineError | undefined>;
-  /** Stops it and waits until its processes are gone. */
-  close(): Promise<void>;
+  /** Stops it (`orderly` when left out) and waits until its processes are gone. */
+  close(closing?: Closing): Promise<void>;
 }
+
+/** `orderly`: its processes are asked to end first. `at-once`: they are ended, because nothing of what they still hold is wanted. */
+export type Closing = 'orderly' | 'at-once';
 
 /** Key frames come at least this often: a file begins at one, and so does what survives. */
 export const KEYFRAME_INTERVAL_SEC = 0.5;

@@ -74,6 +74,12 @@ export async function cameraConformance(t: Assertions, lab: CameraLab): Promise<
   await unread.close();
   t.same(lab.programs(), [], 'a camera that nobody reads can be closed');
 
+  const hurried = await open();
+  await hurried.firstFrameMonoUs;
+  await hurried.close('at-once');
+  t.same(lab.programs(), [], 'closing at once leaves nothing running either');
+  t.equal(await hurried.ended, undefined, 'and is no failure');
+
   const reason = new Error('no longer wanted');
   const failure = await open(AbortSignal.abort(reason)).catch((error: unknown) => error);
   t.equal(failure, reason, 'opening ends with the reason it was given up for');

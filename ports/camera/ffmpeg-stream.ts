@@ -58,10 +58,10 @@ export function streamOf(
             details: { stderr: end.stderr },
           }),
     ),
-    async close() {
+    async close(how) {
       closing = true;
       beforeStop();
-      await program.stop('SIGTERM');
+      await program.stop(how === 'at-once' ? 'SIGKILL' : 'SIGTERM');
     },
   };
 }

@@ -73,8 +73,8 @@ export function testPattern(options: TestPatternOptions): Camera {
       return {
         ...stream,
         ended: stream.ended.finally(() => sensor.stop()),
-        async close() {
-          await stream.close();
+        async close(closing) {
+          await stream.close(closing);
           await sensor.stop();
         },
       };

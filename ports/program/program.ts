@@ -6,6 +6,7 @@ import { TouchlineError } from '#contracts/errors.ts';
 const DEBIAN_PACKAGE: Record<string, string> = {
   ffmpeg: 'ffmpeg',
   ffprobe: 'ffmpeg',
+  choom: 'util-linux',
   cpfind: 'hugin-tools',
   cpclean: 'hugin-tools',
   autooptimiser: 'hugin-tools',

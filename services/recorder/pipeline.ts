@@ -1,6 +1,6 @@
 import { TouchlineError } from '#contracts/errors.ts';
 import { type Fragment, fragmentReader, type Initialisation } from '#domain/fmp4/fragments.ts';
-import type { Camera } from '#ports/camera/camera.ts';
+import type { Camera, Closing } from '#ports/camera/camera.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import { describeEnd, startProgram } from '#ports/program/program.ts';
 
@@ -26,13 +26,13 @@ export interface PipelineListener {
 
 /**
  * Runs camera → time-stamped stream → fragmented MP4 until `signal` aborts (resolves) or the camera fails or stalls (rejects with
- * `camera_failed` and the reason). What was complete before either is delivered.
+ * `camera_failed` and the reason). What was complete before either is delivered; `closing` says whether what follows is of use.
  */
 export async function runPipeline(
-  options: { camera: Camera; clock: Clock; cueMonoUs: number; signal: AbortSignal },
+  options: { camera: Camera; clock: Clock; cueMonoUs: number; signal: AbortSignal; closing?: Closing },
   listener: PipelineListener,
 ): Promise<void> {
-  const { camera, clock, cueMonoUs, signal } = options;
+  const { camera, clock, cueMonoUs, signal, closing = 'orderly' } = options;
   const stream = await camera.open({ cueMonoUs, signal });
   try {
     const muxer = await startProgram(
@@ -116,11 +116,11 @@ export async function runPipeline(
     } finally {
       signal.removeEventListener('abort', onAbort);
       stopWatching();
-      await stream.close();
-      await muxer.ended;
+      await stream.close(closing);
+      await (closing === 'at-once' ? muxer.stop('SIGKILL') : muxer.ended);
       waiting = [];
     }
   } finally {
-    await stream.close();
+    await stream.close(closing);
   }
 }

@@ -6,10 +6,12 @@ import { describeEnd, startProgram } from '#ports/program/program.ts';
 const DECODE_LIMIT_MS = 8000;
 /** ffmpeg's scale for JPEG: 2 is best, 31 worst. */
 const QUALITY = '5';
+/** Where memory is short, the kernel ends this first: `oom_score_adj` at its highest (proc(5)), which nobody needs leave for. */
+const FIRST_TO_GO = '1000';
 
 /**
  * The first frame of a fragment that begins with a key frame, as a JPEG at most `widthPx` wide. The decoder runs at the lowest
- * priority and on one core. Rejects with `preview_unavailable`.
+ * priority, on one core, and is what the kernel ends before the recorder whose memory it shares. Rejects with `preview_unavailable`.
  */
 export async function decodePicture(
   initialisation: Initialisation,
@@ -17,9 +19,23 @@ export async function decodePicture(
   widthPx: number,
 ): Promise<Buffer> {
   const program = await startProgram(
-    'nice',
+    'choom',
     [
-      ...['-n', '19', 'ffmpeg', '-hide_banner', '-nostats', '-loglevel', 'error', '-threads', '1'],
+      ...[
+        '-n',
+        FIRST_TO_GO,
+        '--',
+        'nice',
+        '-n',
+        '19',
+        'ffmpeg',
+        '-hide_banner',
+        '-nostats',
+        '-loglevel',
+        'error',
+        '-threads',
+        '1',
+      ],
       ...['-f', 'mp4', '-i', 'pipe:0', '-frames:v', '1', '-an'],
       ...['-vf', `scale='min(${widthPx},iw)':-2`, '-threads', '1'],
       ...['-c:v', 'mjpeg', '-q:v', QUALITY, '-f', 'image2pipe', 'pipe:1'],

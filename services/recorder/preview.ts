@@ -76,6 +76,8 @@ export function createPreview({ camera, clock, log, taken }: PreviewOptions): Pr
   let running: Pipeline | undefined;
   let idle: IdleRun | undefined;
   let idleFailure: TouchlineError | undefined;
+  /** Pages ask again and again: what is wrong is logged once. */
+  let loggedFailure: string | undefined;
   let leftAloneUntilUs = 0;
   let stopped = false;
   let decoding: Promise<unknown> = Promise.resolve();
@@ -85,6 +87,7 @@ export function createPreview({ camera, clock, log, taken }: PreviewOptions): Pr
   const listener: PipelineListener = {
     opened(pipeline) {
       running = pipeline;
+      loggedFailure = undefined;
     },
     fragment(fragment) {
       const time = fragment.times[0];
@@ -101,6 +104,7 @@ export function createPreview({ camera, clock, log, taken }: PreviewOptions): Pr
 
   /** Opens the camera for pictures, until nobody asks any more or a take needs it. */
   const openIdle = (): void => {
+    idleFailure = undefined;
     const control = new AbortController();
     const run: IdleRun = {
       lastAskedUs: clock.monoUs(),
@@ -110,11 +114,15 @@ export function createPreview({ camera, clock, log, taken }: PreviewOptions): Pr
           if (clock.monoUs() - run.lastAskedUs > LINGER_US) control.abort();
         });
         try {
-          await runPipeline({ camera, clock, cueMonoUs: clock.monoUs(), signal: control.signal }, listener);
+          await runPipeline(
+            { camera, clock, cueMonoUs: clock.monoUs(), signal: control.signal, closing: 'at-once' },
+            listener,
+          );
         } catch (error) {
           if (!control.signal.aborted) {
             const failure = unavailable(error instanceof Error ? error.message : String(error), error);
-            if (failure.message !== idleFailure?.message) log.warn({ err: error }, 'no preview');
+            if (failure.message !== loggedFailure) log.warn({ err: error }, 'no preview');
+            loggedFailure = failure.message;
             idleFailure = failure;
           }
         } finally {

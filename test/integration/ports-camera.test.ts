@@ -193,6 +193,28 @@ for (const scene of ['bars', 'pitch']) {
   );
 }
 
+t.test('closed at once, a camera does not wait for a program that hears nothing', async (t) => {
+  for (const make of [() => pattern(), () => film('camera-like.mp4')]) {
+    const open = async () => {
+      const stream = await make().open({ cueMonoUs: clock.monoUs(), signal: never });
+      await stream.firstFrameMonoUs;
+      return stream;
+    };
+    const [asked, ended] = [await open(), await open()];
+    for (const pid of programs()) {
+      process.kill(pid, 'SIGSTOP');
+      // Of two signals that wait, the other may come first.
+      while (!/\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) await delay(5);
+    }
+    const orderly = asked.close();
+    const atOnce = ended.close('at-once');
+    const first = await Promise.race([orderly.then(() => 'orderly'), atOnce.then(() => 'at once')]);
+    t.equal(first, 'at once', make().source);
+    await Promise.all([orderly, atOnce]);
+    t.same(programs(), []);
+  }
+});
+
 t.test('what a camera could have sent is replayed as it is', async (t) => {
   t.match(await film('camera-like.mp4').probe(never), { width: 320, height: 180, fps: 25, codec: 'h264' });
   const { path, cueMonoUs, firstFrameMonoUs } = await watch(film('camera-like.mp4'), 'replayed.ts', 1);

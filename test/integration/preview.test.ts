@@ -19,7 +19,7 @@ const clock = systemClock();
 /** The pattern camera, counting how it is used; two at once is what no real camera allows. */
 function watchedCamera() {
   const pattern = testPattern(FRAMES);
-  const seen = { opened: 0, open: 0, most: 0 };
+  const seen = { opened: 0, open: 0, most: 0, closings: [] as (string | undefined)[] };
   const camera: Camera = {
     ...pattern,
     async open(options) {
@@ -33,8 +33,9 @@ function watchedCamera() {
       let closed = false;
       return {
         ...stream,
-        async close() {
-          await stream.close();
+        async close(closing) {
+          if (!closed) seen.closings.push(closing);
+          await stream.close(closing);
           if (!closed) seen.open--;
           closed = true;
         },
@@ -98,12 +99,14 @@ t.test('a picture of now: idle, while recording, and idle again', async (t) => {
   await on.start('Preview');
   await on.until('recording', (state) => (state.recording?.duration_sec ?? 0) > 1);
   t.equal(seen.opened, 2, 'the recording opened the camera itself');
+  t.same(seen.closings, ['at-once'], 'and did not wait for the end of the preview');
   const during = await take(640);
   t.ok(during.ageUs < 2e6, `of now: ${during.ageUs / 1000} ms old`);
   const state = await on.until('recording', () => true);
   t.equal(state.encoder_restarts, 0);
   t.equal(seen.opened, 2, 'while it records, pictures come from memory');
   await on.stop();
+  t.same(seen.closings, ['at-once', 'orderly'], 'a recording is ended in order');
 
   const after = await take(320);
   t.ok(after.capturedUs >= during.capturedUs);

@@ -50,6 +50,8 @@ export function createPeers(config: NodeConfig, statuses: ReadonlyMap<CameraId, 
       try {
         answer = await ask(upstream, {
           path,
+          // The routes are for reading; a GET for a mere HEAD would bring the whole film here, for nobody.
+          method: request.method === 'HEAD' ? 'HEAD' : 'GET',
           headers: {
             ...picked(request.headers, HEADERS_THERE),
             ...(config.api.rig_key === undefined ? {} : { [RIG_KEY_HEADER]: config.api.rig_key }),

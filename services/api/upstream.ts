@@ -5,18 +5,30 @@ export type Upstream = { readonly socketPath: string } | { readonly host: string
 
 export interface Question {
   readonly path: string;
+  /** GET when left out. */
+  readonly method?: 'GET' | 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
   /** How long the answer may take to begin, and to go on. */
   readonly limitMs: number;
 }
 
 /**
- * Asks with GET. Resolves with the answer's head as soon as it is there; its body is to be read or destroyed. Rejects when nothing
+ * Resolves with the answer's head as soon as it is there; its body is to be read or destroyed. Rejects when nothing
  * answers within the limit.
  */
-export function ask(upstream: Upstream, { path, headers, limitMs }: Question): Promise<IncomingMessage> {
+export function ask(
+  upstream: Upstream,
+  { path, method = 'GET', headers, limitMs }: Question,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const asked = request({ ...upstream, path, headers: { ...headers }, timeout: limitMs, agent: false });
+    const asked = request({
+      ...upstream,
+      path,
+      method,
+      headers: { ...headers },
+      timeout: limitMs,
+      agent: false,
+    });
     const late = setTimeout(() => asked.destroy(new Error(`no answer within ${limitMs / 1000} s`)), limitMs);
     let begun: IncomingMessage | undefined;
     asked.once('response', (answer) => {

@@ -12,8 +12,8 @@ export interface Sessions {
 
 /** A match day. */
 const LIFETIME_SEC = 16 * 3600;
-/** More than a rig has viewers; the oldest goes first. */
-const SESSIONS_MAX = 200;
+/** More than a rig has; of each role the oldest goes first, so that viewers cannot push out those who run the rig. */
+const SESSIONS_MAX: Readonly<Record<Role, number>> = { viewer: 200, operator: 50 };
 const TOKEN_BYTES = 32;
 
 export function createSessions(clock: Clock): Sessions {
@@ -22,10 +22,8 @@ export function createSessions(clock: Clock): Sessions {
     open(role) {
       const token = randomBytes(TOKEN_BYTES).toString('base64url');
       sessions.set(hashOf(token), { role, endsUs: clock.monoUs() + LIFETIME_SEC * 1e6 });
-      for (const oldest of sessions.keys()) {
-        if (sessions.size <= SESSIONS_MAX) break;
-        sessions.delete(oldest);
-      }
+      const alike = [...sessions].filter(([, session]) => session.role === role);
+      for (const [oldest] of alike.slice(0, -SESSIONS_MAX[role])) sessions.delete(oldest);
       return { token, maxAgeSec: LIFETIME_SEC };
     },
     roleOf(token) {

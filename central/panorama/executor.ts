@@ -12,6 +12,7 @@ import { sideBySideGraph } from '#domain/panorama/side-by-side-graph.ts';
 import { warpGraph } from '#domain/panorama/warp-graph.ts';
 import type { BlobStore } from '#ports/blobs/blobs.ts';
 import type { Executor, JobContext } from '#ports/jobs/jobs.ts';
+import { SOFTWARE_VERSION } from '#runtime/version.ts';
 import { calibrate } from './calibrate.ts';
 import { camerasOf, keptCalibrations } from './kept-calibrations.ts';
 import { matchExposure } from './match-exposure.ts';
@@ -31,6 +32,10 @@ export interface PanoramaParts {
     sessionUid: string,
   ) => Promise<{ folder: string; rig?: string | null; recordings: readonly Source[] }>;
   readonly probe: Probe;
+  /** The hash of what was just stored, so that nobody has to read it for that. */
+  readonly noteHash: (name: string, sha256: string) => Promise<void>;
+  /** What reads a broken file of a kept calibration tells it here. */
+  readonly warn: (message: string) => void;
 }
 
 /** An encoder and its filters keep two cores busy. */
@@ -43,7 +48,7 @@ export function panoramaExecutor(parts: PanoramaParts): Executor<'panorama'> {
     const session = await parts.session(job.session_uid);
     const plan = planPanorama(session.recordings);
     for (const note of plan.notes) context.log(note);
-    await assertSpace(parts);
+    await assertSpace(parts, 0);
 
     const inputs = await inputsOf(parts, plan);
     const { settings } = job;
@@ -56,8 +61,16 @@ export function panoramaExecutor(parts: PanoramaParts): Executor<'panorama'> {
     const folder = join(context.scratch, 'panorama');
     const findings = await findingsFor(
       folder,
-      { inputs, files: plan.span.views, settings, overlapPx, encoding, processing: processing.calibration },
-      () => investigate({ ...work, sessionUid: job.session_uid, rig: session.rig ?? null, folder }),
+      {
+        ...{ inputs, files: plan.span.views, settings, overlapPx, encoding },
+        ...{ processing: processing.calibration, software: SOFTWARE_VERSION },
+      },
+      {
+        find: () => investigate({ ...work, sessionUid: job.session_uid, rig: session.rig ?? null, folder }),
+        // What failed for a reason that may be gone tomorrow is looked at again.
+        lasting: ({ calibrated: { reason } }) =>
+          reason?.code !== 'program_missing' && reason?.code !== 'job_failed',
+      },
     );
     const picture = await pictureOf(work, findings, folder);
     const segments = segmentsOf(plan.frames, plan.fps, processing.segment_sec);
@@ -68,10 +81,12 @@ export function panoramaExecutor(parts: PanoramaParts): Executor<'panorama'> {
       atOnce:
         processing.parallel_segments ?? Math.max(1, Math.floor(availableParallelism() / CORES_PER_SEGMENT)),
       probe: parts.probe,
+      assertRoomFor: (bytes) => assertSpace(parts, bytes),
     });
     const draft = await store.adopt(made.path);
     const name = centralLayout.panorama(session.folder);
     await draft.commit(name);
+    await parts.noteHash(name, draft.sha256);
     return {
       file: (await store.find(name))?.path ?? name,
       width: picture.width,
@@ -149,7 +164,7 @@ async function investigate(
     reference,
     sessionUid: work.sessionUid,
     rig: work.rig,
-    kept: keptCalibrations(parts.store),
+    kept: keptCalibrations(parts.store, parts.warn),
     moments: (async function* () {
       for (const frame of frames) yield await take(frame);
     })(),
@@ -204,14 +219,15 @@ async function pictureOf(work: Work, { calibrated, exposure }: Findings, folder:
   };
 }
 
-async function assertSpace({ store, minFreeBytes }: PanoramaParts): Promise<void> {
+/** Throws `insufficient_storage` when less than the reserve would be free after writing so much. */
+async function assertSpace({ store, minFreeBytes }: PanoramaParts, bytes: number): Promise<void> {
   const free = await store.freeBytes();
-  if (free < minFreeBytes)
+  if (free - bytes < minFreeBytes)
     throw new TouchlineError(
       'insufficient_storage',
-      `${free} bytes are free; ${minFreeBytes} have to stay free`,
+      `${free} bytes are free; ${bytes} are needed, and ${minFreeBytes} have to stay free`,
       {
-        details: { free_bytes: free, min_free_bytes: minFreeBytes },
+        details: { free_bytes: free, needed_bytes: bytes, min_free_bytes: minFreeBytes },
       },
     );
 }

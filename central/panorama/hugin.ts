@@ -1,6 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TouchlineError } from '#contracts/errors.ts';
 import {
   anglesOf,
   type ControlPoint,
@@ -8,7 +7,7 @@ import {
   type HuginProject,
   huginProject,
 } from '#domain/panorama/hugin-project.ts';
-import { describeEnd, startProgram } from '#ports/program/program.ts';
+import { runJobProgram } from '#ports/program/job-program.ts';
 
 /**
  * Hugin's command-line tools, each reading a project from a folder and writing the next. They throw `program_missing`, or
@@ -24,7 +23,6 @@ const CPFIND = [
   ...['--sieve1width=40', '--sieve1height=40', '--sieve1size=400'],
   ...['--sieve2width=10', '--sieve2height=10', '--sieve2size=10'],
 ];
-const STOP_GRACE_MS = 1000;
 
 /** Details that the pictures of a project have in common, as far as its angles say that they overlap. */
 export async function findControlPoints(
@@ -66,23 +64,8 @@ async function run(
 ): Promise<string> {
   const input = `${tool}.in.pto`;
   await writeFile(join(folder, input), huginProject(project));
-  // Asked first, because the starter below cannot tell that the tool is missing.
-  await (await startProgram(tool, ['--help'])).ended;
-  signal.throwIfAborted();
   const absolute = (name: string): string => join(folder, name);
   const args = options.map((option) => (option === output ? absolute(option) : option));
-  const program = await startProgram('setpriv', ['--pdeathsig', 'KILL', tool, ...args, absolute(input)], {
-    group: true,
-  });
-  const onAbort = (): void => void program.stop('SIGTERM', STOP_GRACE_MS);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  const end = await program.ended;
-  signal.removeEventListener('abort', onAbort);
-  signal.throwIfAborted();
-  if (end.code !== 0)
-    throw new TouchlineError('job_failed', `${tool} failed: ${describeEnd(end)}`, {
-      details: { code: end.code, signal: end.signal, lines: end.stderr.slice(-10) },
-    });
+  await runJobProgram({ path: tool, args: [...args, absolute(input)], signal, harmless: '--help' });
   return readFile(absolute(output), 'utf8');
 }

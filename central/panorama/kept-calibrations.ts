@@ -8,7 +8,7 @@ import { type BlobStore, putText, readText } from '#ports/blobs/blobs.ts';
 
 /** The calibrations that a store keeps, one file each. */
 export interface KeptCalibrations {
-  /** Newest first. */
+  /** Newest first; without those whose file cannot be read, which is told. */
   list(): Promise<Calibration[]>;
   /** Rejects with `not_found`. */
   get(calibrationId: string): Promise<Calibration>;
@@ -16,14 +16,21 @@ export interface KeptCalibrations {
   keep(calibration: Omit<Calibration, 'calibration_id'>): Promise<Calibration>;
 }
 
-export function keptCalibrations(store: BlobStore): KeptCalibrations {
+export function keptCalibrations(store: BlobStore, warn: (message: string) => void): KeptCalibrations {
   const read = async (name: string): Promise<Calibration> =>
     Calibration.parse(JSON.parse(await readText(store, name)));
   return {
     async list() {
       const names = (await store.list(centralLayout.calibrations)).filter((name) => name.endsWith('.json'));
-      const all = await Promise.all(names.map(read));
-      return all.sort((a, b) => fromWireTime(b.made_at) - fromWireTime(a.made_at));
+      const all = await Promise.all(
+        names.map((name) =>
+          read(name).catch((error: unknown) => {
+            warn(`${name} is left out: ${error instanceof Error ? error.message : String(error)}`);
+            return [];
+          }),
+        ),
+      );
+      return all.flat().sort((a, b) => fromWireTime(b.made_at) - fromWireTime(a.made_at));
     },
     async get(calibrationId) {
       const name = centralLayout.calibration(calibrationId);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
 import type { Frame } from '#domain/panorama/exposure.ts';
 import { momentArguments, type StitchInput } from '#domain/panorama/ffmpeg-arguments.ts';
-import { runFfmpeg } from '#ports/program/ffmpeg.ts';
+import { runJobProgram } from '#ports/program/job-program.ts';
 
 /** One moment of a match: a frame of each camera, from left to right. */
 export interface Moment {
@@ -54,11 +54,10 @@ export async function takeMoment(parts: MomentsParts, frame: number): Promise<Mo
     const size = parts.sizes[index] ?? { width: 0, height: 0 };
     const raw = join(folder, `${index}.yuv`);
     const luma = `${index}.pgm`;
-    await runFfmpeg({
+    await runJobProgram({
       path: parts.ffmpegPath,
       args: momentArguments(input, parts.fps, frame, size, { raw, luma: join(folder, luma) }),
       signal: parts.signal,
-      onProgressLine: () => undefined,
       onLogLine: parts.log,
     });
     frames.push(planes(await readFile(raw), size, input.path));

@@ -14,12 +14,13 @@ const FILE = 'recipe.json';
 
 /**
  * The findings that an earlier run of the same job left in its folder, made from the same `ingredients`; else those of `find`, in a
- * folder that is empty but for them. So segments that lie in the folder always belong to the findings.
+ * folder that is empty but for them. So segments that lie in the folder always belong to the findings. Those that are not `lasting` are
+ * used once and not left for a later run.
  */
 export async function findingsFor(
   folder: string,
   ingredients: unknown,
-  find: () => Promise<Findings>,
+  { find, lasting }: { find: () => Promise<Findings>; lasting: (findings: Findings) => boolean },
 ): Promise<Findings> {
   const madeFrom = createHash('sha256').update(JSON.stringify(ingredients)).digest('hex');
   const path = join(folder, FILE);
@@ -34,6 +35,7 @@ export async function findingsFor(
   await mkdir(folder, { recursive: true });
   for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
   const findings = await find();
+  if (!lasting(findings)) return findings;
   await writeFile(`${path}.new`, JSON.stringify({ madeFrom, findings }));
   await rename(`${path}.new`, path);
   return findings;

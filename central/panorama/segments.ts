@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
 import {
@@ -13,7 +13,7 @@ import {
 import { progressReader, type StitchProgress } from '#domain/panorama/progress.ts';
 import type { Segment } from '#domain/panorama/segments.ts';
 import type { JobContext } from '#ports/jobs/jobs.ts';
-import { runFfmpeg } from '#ports/program/ffmpeg.ts';
+import { runJobProgram } from '#ports/program/job-program.ts';
 import type { Probe } from './source.ts';
 
 export interface Encode {
@@ -30,6 +30,8 @@ export interface Encode {
   readonly atOnce: number;
   readonly probe: Probe;
   readonly context: JobContext;
+  /** Throws `insufficient_storage` when there is no room for so many bytes. */
+  readonly assertRoomFor: (bytes: number) => Promise<void>;
 }
 
 /** By manifest a recording may seem a little longer than it is. */
@@ -81,14 +83,15 @@ export async function encodeAndJoin(work: Encode): Promise<{ path: string; frame
 
   const all = segments.flatMap(({ index }) => finished.get(index) ?? []);
   const frames = all.reduce((sum, each) => sum + each.frames, 0);
+  const sizes = await Promise.all(all.map(({ file }) => stat(file)));
+  await work.assertRoomFor(sizes.reduce((sum, { size }) => sum + size, 0));
   const path = join(folder, 'panorama.mp4');
   const list = join(folder, 'segments.ffconcat');
   await writeFile(list, concatList(all, fps));
-  await runFfmpeg({
+  await runJobProgram({
     path: ffmpegPath,
     args: joinArguments(list, encoding.codec, path),
     signal: context.signal,
-    onProgressLine: () => undefined,
     onLogLine: context.log,
   });
   const made = await probe(path);
@@ -96,7 +99,8 @@ export async function encodeAndJoin(work: Encode): Promise<{ path: string; frame
   return { path, frames };
 }
 
-const nameOf = ({ index }: Segment): string => `segment-${String(index + 1).padStart(4, '0')}.mp4`;
+/** Says which frames it holds: cut in another way, it is another file. */
+const nameOf = ({ firstFrame, frames }: Segment): string => `segment-${firstFrame}-${frames}.mp4`;
 
 async function encode(
   work: Encode,
@@ -108,7 +112,7 @@ async function encode(
   const file = join(folder, nameOf(segment));
   const unfinished = `${file}.part`;
   const read = progressReader(segment.frames / fps);
-  await runFfmpeg({
+  await runJobProgram({
     path: ffmpegPath,
     args: stitchArguments({
       ...{ inputs, graph, fps, encoding },

@@ -8,7 +8,7 @@ import { differenceOf, proxyArguments, reasonToEncode, thumbnailArguments } from
 import { progressReader } from '#domain/panorama/progress.ts';
 import type { BlobStore } from '#ports/blobs/blobs.ts';
 import type { Executor, JobContext } from '#ports/jobs/jobs.ts';
-import { runFfmpeg } from '#ports/program/ffmpeg.ts';
+import { runJobProgram } from '#ports/program/job-program.ts';
 import { readIndex } from './read-index.ts';
 import { PANORAMA_SUBJECT, type ProxyRecording, type ProxySession, subjectOf } from './subjects.ts';
 
@@ -60,7 +60,7 @@ async function recordingProxy(
 
   const made = join(context.scratch, 'proxy.mp4');
   const read = progressReader(original.durationUs / 1e6);
-  await runFfmpeg({
+  await runJobProgram({
     path: parts.ffmpegPath,
     args: proxyArguments({ from: recording.file, to: made }, reason !== undefined),
     signal: context.signal,
@@ -124,11 +124,10 @@ async function thumbnail(
   context: JobContext,
 ): Promise<string> {
   const picture = join(context.scratch, 'thumbnail.jpg');
-  await runFfmpeg({
+  await runJobProgram({
     path: ffmpegPath,
     args: thumbnailArguments({ from: film, to: picture }, atUs),
     signal: context.signal,
-    onProgressLine: () => undefined,
     onLogLine: context.log,
   });
   return picture;

@@ -1,6 +1,6 @@
 import { TouchlineError } from '#contracts/errors.ts';
 import { type FilmIndex, indexReader } from '#domain/film/index-of-film.ts';
-import { runFfmpeg } from '#ports/program/ffmpeg.ts';
+import { runJobProgram } from '#ports/program/job-program.ts';
 
 /** Reads every packet of a film with ffprobe, which lies beside ffmpeg. Throws `job_failed`, `program_missing`. */
 export async function readIndex(
@@ -11,7 +11,7 @@ export async function readIndex(
 ): Promise<FilmIndex> {
   const reader = indexReader();
   let failure: unknown;
-  await runFfmpeg({
+  await runJobProgram({
     path: ffmpegPath.replace(/ffmpeg([^/]*)$/, 'ffprobe$1'),
     args: [
       ...['-v', 'error', '-of', 'compact=p=0', '-select_streams', 'v:0', '-show_entries'],

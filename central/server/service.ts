@@ -135,7 +135,14 @@ export function createServer({ config, log, version }: ServerParts): Server {
           await onComplete.changed(sessionUid);
         },
       });
-      serverRoutes(app, { catalog, jobs, sessions, devices, calibrations: keptCalibrations(store), health });
+      serverRoutes(app, {
+        catalog,
+        jobs,
+        sessions,
+        devices,
+        calibrations: keptCalibrations(store, (message) => log.warn(message)),
+        health,
+      });
       fileRoutes(app, { catalog, store, hashes });
       stream.register(app);
       await servePage(app, 'console');

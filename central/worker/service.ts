@@ -39,12 +39,16 @@ export function createWorker({ config, log }: WorkerParts): Unit {
     minFreeBytes: config.storage.min_free_space_gb * BYTES_PER_GB,
     session,
     probe: ffprobe(config.processing.ffmpeg_path),
+    noteHash: patient(createHashes({ db: () => database.handle(), store }).note, ending.signal),
   };
-  const stitch = panoramaExecutor({ ...common, processing: config.processing });
+  const stitch = panoramaExecutor({
+    ...common,
+    processing: config.processing,
+    warn: (message) => log.warn(message),
+  });
   const proxy = proxyExecutor({
     ...common,
     ffmpegPath: config.processing.ffmpeg_path,
-    noteHash: patient(createHashes({ db: () => database.handle(), store }).note, ending.signal),
     noteFacts: patient(catalog.noteFacts, ending.signal),
   });
   /** What was made is told beside it, and gets a picture. */

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TouchlineError } from '#contracts/errors.ts';
 import { fileLock, type HeldLock } from '#ports/lock/file-lock.ts';
 import type { Executor, JobKind, JobRequest, JobRun } from './jobs.ts';
 
@@ -83,13 +84,17 @@ export function withScratch<K extends JobKind>(folders: ScratchFolders, execute:
   return async (job, report) => {
     const folder = await folders.open(job as JobRequest);
     if (!folder.resumable) report.log('another worker still works on the same: this one begins anew');
-    let done = false;
+    let keep = true;
     try {
       const result = await execute(job, { ...report, scratch: folder.path });
-      done = true;
+      keep = false;
       return result;
+    } catch (error) {
+      // What was begun must not keep the room that everything else lacks.
+      if (error instanceof TouchlineError && error.code === 'insufficient_storage') keep = false;
+      throw error;
     } finally {
-      await folder.close(!done);
+      await folder.close(keep);
     }
   };
 }

@@ -72,7 +72,7 @@ async function place(t: Test): Promise<Place> {
   let jobs = 0;
   return {
     root,
-    kept: keptCalibrations(store),
+    kept: keptCalibrations(store, (message) => t.fail(message)),
     async make(films, settings = {}, moments = 1) {
       const log: string[] = [];
       const jobId = `job-${++jobs}`;
@@ -83,6 +83,8 @@ async function place(t: Test): Promise<Place> {
         processing: { ...processing, calibration: { ...processing.calibration, moments } },
         session: async () => ({ folder: jobId, recordings: films }),
         probe: ffprobe('ffmpeg'),
+        noteHash: async () => undefined,
+        warn: (message) => t.fail(message),
       });
       const result = await execute(
         {

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ffprobe } from '#central/ingest/probe.ts';
@@ -79,6 +80,7 @@ async function place(t: Test, root: string) {
   });
   const scratch = join(store.scratch, 'job');
   mkdirSync(scratch);
+  const hashes = new Map<string, string>();
   const run = async (
     stopAt?: RegExp,
     codec: 'h264' | 'h265' = 'h264',
@@ -92,6 +94,10 @@ async function place(t: Test, root: string) {
       processing: { ...processing, parallel_segments: atOnce },
       session: async () => ({ folder: 'GAME', recordings: films }),
       probe: ffprobe('ffmpeg'),
+      async noteHash(name, sha256) {
+        hashes.set(name, sha256);
+      },
+      warn: (message) => t.fail(message),
     });
     const result = await execute(
       {
@@ -115,13 +121,18 @@ async function place(t: Test, root: string) {
     });
     return { result, log, progress };
   };
-  return { run, scratch };
+  return { run, scratch, hashes };
 }
 
 t.test('segments joined without a seam in time, kept by a run that was stopped', async (t) => {
   const root = await tempFolder(t);
-  const { run, scratch } = await place(t, root);
-  const segment = (n: number) => join(scratch, 'panorama', `segment-000${n}.mp4`);
+  const { run, scratch, hashes } = await place(t, root);
+  /** The n-th segment that is whole, in order of time. */
+  const segment = (n: number): string => {
+    const firstFrame = (name: string): number => Number(/^segment-(\d+)-/.exec(name)?.[1]);
+    const names = readdirSync(join(scratch, 'panorama')).filter((name) => /^segment-.*\.mp4$/.test(name));
+    return join(scratch, 'panorama', names.sort((a, b) => firstFrame(a) - firstFrame(b))[n - 1] ?? 'none');
+  };
 
   const stopped = await run(/segment 2 of 4 is encoded/);
   t.equal(stopped.result, undefined);
@@ -149,6 +160,8 @@ t.test('segments joined without a seam in time, kept by a run that was stopped',
   t.equal(progress.at(-1)?.progress, 1);
 
   t.equal(result.segments, 4);
+  const sha256 = createHash('sha256').update(readFileSync(result.file)).digest('hex');
+  t.same([...hashes.values()], [sha256], 'its hash is noted, so that nobody reads it for that');
   const clocks = clocksOf(result.file, result.frames);
   t.equal(clocks.length, result.frames);
   const firstFrame = Math.round(((clocks[0]?.[0] ?? 0) - START_US) / (1e6 / FPS));

@@ -85,6 +85,7 @@ t.test('three cameras that started one after the other', async (t) => {
 
   const worker = startWorker(t, root, ['processing.calibration.moments=1']);
   const job = await ended(central, panoramasOf(queued)[0].job_id);
+  if (job.state !== 'done') t.comment(JSON.stringify(worker.lines.filter((line) => 'err' in line)));
   t.match(job, {
     state: 'done',
     progress: 1,

@@ -113,6 +113,13 @@ function judge(
     warnings.push({ service: 'recorder', code: error.code, message: error.message });
     fault = true;
   }
+  const interruptions = (recorder?.recording?.part ?? 1) - 1;
+  if (interruptions > 0)
+    warnings.push({
+      service: 'recorder',
+      code: 'recording_interrupted',
+      message: `the recording was interrupted ${interruptions === 1 ? 'once' : `${interruptions} times`}: what happened in between is missing`,
+    });
   if (recorder?.recording && recorder.recording.dropped_frames > 0)
     warnings.push({
       service: 'recorder',

@@ -157,6 +157,8 @@ export function createRecorder(deps: RecorderDeps): Unit {
           recovered: false,
         }),
       onRecording: () => {
+        // Whatever it was, it records again; that it was interrupted is told by the number of its part.
+        faults = [];
         if (state === 'preparing') transition('begin', 'the first frames are in the file');
         else publish();
       },
@@ -172,6 +174,7 @@ export function createRecorder(deps: RecorderDeps): Unit {
     if (take !== closed) return;
     over.abort();
     preparation = undefined;
+    faults = [];
     if (state === 'recording') transition('stop', 'the recording ended');
     if (state === 'finalizing') transition('finished', 'all files are finished');
     else if (state === 'preparing') transition('give-up', 'nothing was recorded');

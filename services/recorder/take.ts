@@ -32,7 +32,7 @@ export interface TakeOptions
   readonly onFault: (error: TouchlineError) => void;
   readonly onGap: (gap: TallyGap) => void;
   readonly onPart: (part: FinishedPart) => void;
-  /** The first frame of a file is on its way to the disk. */
+  /** The first frame of a file is on its way to the disk; called for each part. */
   readonly onRecording: () => void;
 }
 
@@ -62,12 +62,12 @@ export function startTake(options: TakeOptions): Take {
   let currentPart = 0;
   let gapReason = 'the recorder was started again';
   const restarts = { encoder: 0, disk: 0 };
-  let wasRecording = false;
   let final = false;
 
   /** Runs one part: until the stop, or until camera or disk fail. Returns whether a file came of it. */
   const runPart = async (place: Place): Promise<boolean> => {
     const failures: TouchlineError[] = [];
+    let wasRecording = false;
     const part = createPart({
       ...options,
       folder: place.folder,

@@ -89,6 +89,23 @@ t.test('the level of a node is the worst of what its services say', async (t) =>
     level: 'fault',
     warnings: [{ service: 'recorder', code: 'disk_full', message: 'full' }],
   });
+  const active = {
+    ...{
+      session_uid: UID,
+      session_id: 'Cup',
+      part: 3,
+      file: 'a.mp4',
+      start_at: '2024-03-15T14:00:00.000000Z',
+    },
+    ...{ duration_sec: 1, frames: 30, dropped_frames: 0, size_bytes: 1, fps: 30, bitrate_mbps: 1 },
+  };
+  t.match(
+    statusOf(
+      healthy({ recorder: { online: true, state: recorder({ state: 'recording', recording: active }) } }),
+    ),
+    { level: 'warning', warnings: [{ code: 'recording_interrupted', message: /interrupted 2 times/ }] },
+    'that it records again does not make good what is missing',
+  );
   const item = {
     session_uid: UID,
     session_id: 'Cup',

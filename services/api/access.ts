@@ -8,18 +8,22 @@ import { nodeRoutes, RIG_KEY_HEADER } from '#contracts/routes.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import type { Disk } from '#ports/disk/disk.ts';
 import type { HttpApp } from '#runtime/http-app.ts';
-import { createAttempts } from './attempts.ts';
+import type { Logger } from '#runtime/logger.ts';
+import { type Caller, createAttempts } from './attempts.ts';
 import { isPin } from './pin.ts';
 import { createSessions } from './sessions.ts';
 
 /** How an IPv4 address looks to a server that listens on IPv6 (RFC 4291, section 2.5.5.2). */
 const MAPPED = /^::ffff:/;
+/** That a browser was let in before; browsers keep no cookie for longer (RFC 6265bis, section 5.5). */
+const KNOWN_SEC = 400 * 86_400;
 
 export interface AccessParts {
   readonly config: NodeConfig;
   readonly clock: Clock;
   /** Where wrong PINs are counted. */
   readonly state: Disk;
+  readonly log: Logger;
   readonly light: () => LightView;
 }
 
@@ -35,11 +39,12 @@ export interface AccessControl {
  * it is `open`, or open to this machine alone (`local`).
  */
 export async function guardAccess(app: HttpApp, parts: AccessParts): Promise<AccessControl> {
-  const { config, clock, state, light } = parts;
+  const { config, clock, state, log, light } = parts;
   const sessions = createSessions(clock);
-  const attempts = createAttempts({ state, clock });
+  const attempts = createAttempts({ state, clock, log });
   // Cookies do not tell ports apart: two nodes on one host would take each other's session.
   const cookie = `touchline_${config.camera_id}`;
+  const knownCookie = `${cookie}_known`;
   /** One PIN at a time: Argon2 takes memory and a core on purpose. */
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -54,20 +59,21 @@ export async function guardAccess(app: HttpApp, parts: AccessParts): Promise<Acc
   };
   const view = (role: Role | undefined): SessionView => ({ role: role ?? null, access: config.access });
 
-  const roleOfPin = async (pin: string): Promise<Role> => {
-    await attempts.begin();
-    const { pin_hash, viewer_pin_hash } = config.api;
-    const operator = pin_hash !== undefined && (await isPin(pin, pin_hash));
-    const viewer = !operator && viewer_pin_hash !== undefined && (await isPin(pin, viewer_pin_hash));
-    if (!operator && !viewer) throw new TouchlineError('pin_wrong', 'this is not the PIN of the rig');
-    await attempts.succeeded();
-    return operator ? 'operator' : 'viewer';
+  const enter = async (pin: string, caller: Caller): Promise<{ role: Role; known: string }> => {
+    const attempt = await attempts.begin(caller);
+    const hashes = { operator: config.api.pin_hash, viewer: config.api.viewer_pin_hash };
+    for (const role of attempt.roles) {
+      const hash = hashes[role];
+      if (hash !== undefined && (await isPin(pin, hash)))
+        return { role, known: await attempt.succeeded(role) };
+    }
+    throw attempt.refusal();
   };
 
   await app.register(fastifyCookie);
   app.addHook('onRequest', async (request) => {
     const { access } = request.routeOptions.config;
-    if (access === 'open' || (access === 'local' && isLoopback(request.ip.replace(MAPPED, '')))) return;
+    if (access === 'open' || (access === 'local' && isLoopback(addressOf(request)))) return;
     const role = roleOf(request);
     if (!role) throw new TouchlineError('session_required', 'this needs a session: enter the PIN of the rig');
     const reads = request.method === 'GET' || request.method === 'HEAD';
@@ -95,11 +101,15 @@ export async function guardAccess(app: HttpApp, parts: AccessParts): Promise<Acc
     },
     async (request, reply) => {
       if (config.access !== 'pin') return view(roleOf(request));
-      const found = turn.then(() => roleOfPin(request.body.pin));
-      turn = found.catch(() => undefined);
-      const role = await found;
+      const caller = { address: addressOf(request), token: request.cookies[knownCookie] };
+      const entered = turn.then(() => enter(request.body.pin, caller));
+      turn = entered.catch(() => undefined);
+      const { role, known } = await entered;
       const { token, maxAgeSec } = sessions.open(role);
-      reply.setCookie(cookie, token, { path: '/', httpOnly: true, sameSite: 'strict', maxAge: maxAgeSec });
+      const guarded = { path: '/', httpOnly: true, sameSite: 'strict' } as const;
+      reply.setCookie(cookie, token, { ...guarded, maxAge: maxAgeSec });
+      // Lets nobody in: it only tells this browser from those that guess.
+      reply.setCookie(knownCookie, known, { ...guarded, path: nodeRoutes.session, maxAge: KNOWN_SEC });
       return view(role);
     },
   );
@@ -125,6 +135,10 @@ export async function guardAccess(app: HttpApp, parts: AccessParts): Promise<Acc
     async () => light(),
   );
   return { roleOf };
+}
+
+function addressOf(request: FastifyRequest): string {
+  return request.ip.replace(MAPPED, '');
 }
 
 /** Compares secrets without telling how much of them fits. */

@@ -101,6 +101,7 @@ export function createApi(deps: ApiDeps): Unit {
         config,
         clock,
         state: deps.state,
+        log,
         light: () => trafficLight(rig()),
       });
       await servePage(app, 'dashboard');

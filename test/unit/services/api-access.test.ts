@@ -4,6 +4,7 @@ import type { RigView } from '#contracts/http-node.ts';
 import { NodeConfig } from '#contracts/node-config.ts';
 import { nodeRoutes, RIG_KEY_HEADER } from '#contracts/routes.ts';
 import { manualClock } from '#ports/clock/manual-clock.ts';
+import { readText } from '#ports/disk/disk.ts';
 import { memoryDisk } from '#ports/disk/memory-disk.ts';
 import { createHttpApp } from '#runtime/http-app.ts';
 import { createLogger } from '#runtime/logger.ts';
@@ -35,19 +36,31 @@ async function guarded(
     api: { ...(access === 'pin' ? { ...hashes, rig_key: RIG_KEY } : {}), ...kept.api },
   });
   const app = await createHttpApp({ log, loopbackOnly: access === 'loopback' });
-  await guardAccess(app, { config, clock, state, light: () => ({ light: 'ok', recording: false }) });
+  await guardAccess(app, { config, clock, state, log, light: () => ({ light: 'ok', recording: false }) });
   await servePage(app, 'dashboard', [t.testdir({ 'index.html': 'page', assets: { 'a.js': 'script' } })]);
   app.get('/read', async () => 'secret');
   app.post('/change', async () => 'changed');
   app.get('/local', { config: { access: 'local' } }, async () => 'healthy');
   t.teardown(() => app.close());
-  const enter = (pin: string) => app.inject({ method: 'POST', url: nodeRoutes.session, payload: { pin } });
+  const enter = (pin: string, from: { address?: string; cookie?: string } = {}) =>
+    app.inject({
+      method: 'POST',
+      url: nodeRoutes.session,
+      payload: { pin },
+      remoteAddress: from.address ?? '127.0.0.1',
+      headers: from.cookie === undefined ? {} : { cookie: from.cookie },
+    });
   return { app, clock, state, enter };
 }
 
 const codeOf = (answer: { json(): unknown }): string => Problem.parse(answer.json()).code;
-const cookieOf = (answer: { headers: Record<string, unknown> }): string =>
-  String(answer.headers['set-cookie']).split(';')[0] ?? '';
+type Answer = Awaited<ReturnType<Awaited<ReturnType<typeof guarded>>['enter']>>;
+const cookiesOf = ({ headers }: Answer): string[] => [headers['set-cookie'] ?? []].flat();
+const pairOf = (cookie = ''): string => cookie.split(';')[0] ?? '';
+/** The session. */
+const cookieOf = (answer: Answer): string => pairOf(cookiesOf(answer)[0]);
+/** That the browser was let in. */
+const knownOf = (answer: Answer): string => pairOf(cookiesOf(answer)[1]);
 
 t.test('without a session: the page, the light, the way in, and nothing else', async (t) => {
   const { app } = await guarded(t);
@@ -76,10 +89,12 @@ t.test('a viewer looks, an operator changes, and a session that was closed is ov
   ] as const) {
     const opened = await enter(pin);
     t.same(opened.json(), { role, access: 'pin' });
-    t.match(
-      opened.headers['set-cookie'],
+    t.match(cookiesOf(opened), [
       /^touchline_CAM_C=[\w-]{43}; Max-Age=\d+; Path=\/; HttpOnly; SameSite=Strict$/,
-    );
+      /^touchline_CAM_C_known=[\w-]{43}; Max-Age=\d+; Path=\/api\/v1\/session; HttpOnly; SameSite=Strict$/,
+    ]);
+    const asKnown = await app.inject({ url: '/read', headers: { cookie: knownOf(opened) } });
+    t.equal(asKnown.statusCode, 401, 'to be known is no session');
     t.notMatch(opened.body, cookieOf(opened).split('=')[1] ?? 'none', 'the token is in the cookie alone');
     const headers = { cookie: cookieOf(opened) };
     t.equal((await app.inject({ url: '/read', headers })).statusCode, 200);
@@ -143,6 +158,80 @@ t.test('wrong PINs cost more and more time, also after a restart; the right one 
   await again.clock.advance(60_000);
   t.equal((await again.enter(PIN)).statusCode, 200);
   t.equal((await again.enter('00000000')).statusCode, 401, 'and mistyping is free again');
+});
+
+t.test('the PIN of viewers does not take the brake off the PIN of operators', async (t) => {
+  const { clock, enter } = await guarded(t);
+  const guess = async (from: object = {}): Promise<number> => (await enter('00000000', from)).statusCode;
+  for (let n = 0; n < 2; n++) t.equal(await guess(), 401);
+  t.equal((await enter(VIEWER_PIN)).statusCode, 200, 'a viewer is let in as long as nobody has to wait');
+  t.equal(await guess(), 401);
+  const waits: string[] = [];
+  let cookie = '';
+  for (let n = 0; n < 5; n++) {
+    const refused = await enter(VIEWER_PIN);
+    t.equal(refused.statusCode, 429);
+    waits.push(String(refused.headers['retry-after']));
+    await clock.advance(Number(refused.headers['retry-after']) * 1000);
+    const opened = await enter(VIEWER_PIN);
+    t.equal(opened.statusCode, 200);
+    cookie = knownOf(opened);
+    t.equal(await guess(), 401);
+  }
+  t.same(waits, ['1', '2', '4', '8', '16'], 'as if no viewer had come in between');
+
+  // Known as a viewer, one enters as a viewer without waiting; the operators' PIN is not even looked at.
+  for (let n = 0; n < 5; n++) {
+    const opened = await enter(VIEWER_PIN, { cookie });
+    t.equal(opened.statusCode, 200);
+    t.equal(knownOf(opened), cookie);
+    const operator = await enter(PIN, { cookie });
+    t.equal(codeOf(operator), 'rate_limited');
+    if (n === 0) t.equal(operator.headers['retry-after'], '32');
+    await clock.advance(5000);
+  }
+});
+
+t.test('who was let in before is not locked out by others who guess', async (t) => {
+  const state = memoryDisk(1e6);
+  const { clock, enter } = await guarded(t, 'pin', { state });
+  const operator = { address: '192.168.1.2', cookie: knownOf(await enter(PIN, { address: '192.168.1.2' })) };
+  const viewer = {
+    address: '192.168.1.3',
+    cookie: knownOf(await enter(VIEWER_PIN, { address: '192.168.1.3' })),
+  };
+  const guesser = { address: '192.168.1.66' };
+  let stranger = 0;
+  for (let n = 0; n < 12; n++) {
+    // At each end of its pause, without mercy.
+    const answer = await enter('00000000', guesser);
+    t.equal(answer.statusCode, 401);
+    const refused = await enter('00000000', guesser);
+    t.equal((await enter(PIN, operator)).statusCode, 200, 'the operator');
+    t.equal((await enter(VIEWER_PIN, viewer)).statusCode, 200, 'the viewer');
+    t.equal((await enter(PIN, { ...operator, address: guesser.address })).statusCode, 200, 'at any address');
+    if (refused.statusCode === 429) {
+      stranger = Number((await enter('00000000', { address: '192.168.1.77' })).headers['retry-after']);
+      await clock.advance(Number(refused.headers['retry-after']) * 1000);
+    }
+  }
+  t.equal(stranger, 10, 'a stranger waits a little');
+  await enter('00000000', guesser);
+  await clock.advance(10_000);
+  t.equal((await enter('00000000', guesser)).headers['retry-after'], '50', 'the guesser much longer');
+  t.equal((await enter(PIN, { address: '192.168.1.77' })).statusCode, 200, 'so the stranger gets in');
+
+  const again = await guarded(t, 'pin', { state });
+  await again.enter('00000000', guesser);
+  t.equal((await again.enter(PIN, operator)).statusCode, 200, 'known after a restart too');
+  const kept = (await readText(state, 'pin-attempts.json')) ?? '';
+  for (const { cookie } of [operator, viewer])
+    t.notOk(kept.includes(cookie.split('=')[1] ?? ''), 'as a hash');
+
+  // Its own mistakes are braked like everybody's.
+  for (let n = 0; n < 3; n++) t.equal((await again.enter('00000000', operator)).statusCode, 401);
+  t.equal((await again.enter(PIN, operator)).headers['retry-after'], '1');
+  t.equal((await again.enter(PIN, { ...operator, cookie: `${operator.cookie}x` })).statusCode, 200);
 });
 
 t.test('many at once are one attempt after another', async (t) => {

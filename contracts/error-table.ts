@@ -56,7 +56,8 @@ export const ERRORS = {
     status: 421,
     blame: 'caller',
     meaning: 'The server was called by a name that is not its own.',
-    remedy: 'Use http://127.0.0.1 or http://localhost with its port.',
+    remedy:
+      'Use its address, such as http://127.0.0.1 with its port; or list the name under api.names (node) or server.names (central).',
   },
   not_found: {
     status: 404,

@@ -87,6 +87,14 @@ export const NodeAccess = z
   );
 export type NodeAccess = z.infer<typeof NodeAccess>;
 
+/** Names of the network's own, by which an HTTP server may be called. */
+export const HostNames = z
+  .array(z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'must be a host name in lower case, without port'))
+  .default([])
+  .describe(
+    'Names this server is called by, also by other machines; addresses, `localhost`, `*.local` and names without a dot need not be listed',
+  );
+
 const PinHash = z
   .string()
   .regex(
@@ -182,6 +190,7 @@ export const NodeConfig = z
       .strictObject({
         host: z.string().default('127.0.0.1'),
         port: port.default(8080),
+        names: HostNames,
         rig_key: z
           .string()
           .min(32)

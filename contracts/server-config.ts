@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Access, refuseOpenListeners } from './node-config.ts';
+import { Access, HostNames, refuseOpenListeners } from './node-config.ts';
 
 /** Configuration of the central server. Strict, like the node's. */
 
@@ -13,6 +13,7 @@ export const ServerConfig = z
       .strictObject({
         host: z.string().default('0.0.0.0'),
         port: port.default(8081),
+        names: HostNames,
         max_upload_size_gb: z.number().min(0.001).max(1000).default(50),
         upload_timeout_sec: z.int().min(1).max(86_400).default(3600),
       })

@@ -1,6 +1,15 @@
+import { isIP } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import { TouchlineError } from '#contracts/errors.ts';
 import { isLoopback } from '#contracts/node-config.ts';
+
+/** By which names a server may be called. */
+export interface OwnHosts {
+  /** It listens on this machine alone. */
+  readonly loopbackOnly: boolean;
+  /** Names beyond those that are its own anyway, in lower case. */
+  readonly names: readonly string[];
+}
 
 const READING = ['GET', 'HEAD', 'OPTIONS'];
 
@@ -23,15 +32,27 @@ export function refuseForeignOrigin(request: FastifyRequest): void {
 }
 
 /**
- * Refuses names that are not this machine's own: a page whose name suddenly points at 127.0.0.1 (DNS rebinding) would be the same
- * site as this server otherwise. Throws `host_refused`.
+ * Refuses names that others can own: a page whose name suddenly points here (DNS rebinding) would be the same site as this server
+ * otherwise. Addresses are no names, and nobody on the Internet owns one without a dot or below `.local` (RFC 6762). A server on
+ * loopback has the names of the machine alone. Throws `host_refused`.
  */
-export function refuseForeignHost(request: FastifyRequest): void {
+export function refuseForeignHost(request: FastifyRequest, { loopbackOnly, names }: OwnHosts): void {
   const { host } = request.headers;
   if (host === undefined) return;
   const name = hostnameOf(host);
-  if (name === undefined || !isLoopback(name))
-    throw new TouchlineError('host_refused', `this server listens on this machine only, and is not ${host}`);
+  if (name !== undefined && names.includes(name)) return;
+  const own = loopbackOnly ? isLoopback : isLocalName;
+  if (name === undefined || !own(name))
+    throw new TouchlineError(
+      'host_refused',
+      loopbackOnly
+        ? `this server listens on this machine only, and is not ${host}`
+        : `this server has an address and names of its own, and is not ${host}`,
+    );
+}
+
+function isLocalName(name: string): boolean {
+  return isIP(name) !== 0 || !name.includes('.') || name.endsWith('.local');
 }
 
 /** `null`, as a page without a site sends it, is no host. */
@@ -39,7 +60,8 @@ function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined;
 }
 
+/** In lower case, without port, brackets and the dot that may end a name. */
 function hostnameOf(host: string): string | undefined {
   if (!URL.canParse(`http://${host}`)) return undefined;
-  return new URL(`http://${host}`).hostname.replace(/^\[(.*)\]$/, '$1');
+  return new URL(`http://${host}`).hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
 }

@@ -20,7 +20,7 @@ import {
 import { type ErrorCode, TouchlineError, toProblem } from '#contracts/errors.ts';
 import { commonRoutes, PROBLEM_JSON } from '#contracts/routes.ts';
 
-import { refuseForeignHost, refuseForeignOrigin } from './foreign-site.ts';
+import { type OwnHosts, refuseForeignHost, refuseForeignOrigin } from './foreign-site.ts';
 import type { Logger } from './logger.ts';
 
 declare module 'fastify' {
@@ -42,8 +42,8 @@ export interface HttpAppOptions {
   readonly log: Logger;
   /** Largest body of an ordinary request; 1 MiB when left out. Streamed uploads have limits of their own. */
   readonly bodyLimitBytes?: number;
-  /** Answers to the names of this machine alone. */
-  readonly loopbackOnly?: boolean;
+  /** Answers to these names alone; to every name when left out, as on a Unix socket. */
+  readonly hosts?: OwnHosts;
   /** Serves the OpenAPI document made from the schemas; none when left out. */
   readonly document?: { readonly title: string; readonly version: string };
 }
@@ -93,7 +93,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
     if (closing) throw new TouchlineError('shutting_down', 'the service is stopping');
-    if (options.loopbackOnly) refuseForeignHost(request);
+    if (options.hosts) refuseForeignHost(request, options.hosts);
     refuseForeignOrigin(request);
   });
 

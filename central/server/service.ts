@@ -124,7 +124,7 @@ export function createServer({ config, log, version }: ServerParts): Server {
       app = await createHttpApp({
         log,
         document: { title: 'Touchline central', version },
-        loopbackOnly: config.access === 'loopback',
+        hosts: { loopbackOnly: config.access === 'loopback', names: config.server.names },
       });
       await app.register(multipart, { throwFileSizeLimit: false });
       ingestRoutes(app, {

@@ -94,7 +94,7 @@ export function createApi(deps: ApiDeps): Unit {
     async start() {
       app = await createHttpApp({
         log,
-        loopbackOnly: config.access === 'loopback',
+        hosts: { loopbackOnly: config.access === 'loopback', names: config.api.names },
         document: { title: `Touchline node ${config.camera_id}`, version },
       });
       const access = await guardAccess(app, {

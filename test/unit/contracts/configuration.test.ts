@@ -51,7 +51,7 @@ t.test('a node says who it is, and the rest has defaults', async (t) => {
     },
     sync: { master: 'CAM_C', start_lead_ms: 1500, ready_timeout_ms: 1000, master_timeout_ms: 500 },
     broker: { host: '127.0.0.1', port: 1883, peers: [], queue_messages: 1000 },
-    api: { host: '127.0.0.1', port: 8080 },
+    api: { host: '127.0.0.1', port: 8080, names: [] },
     offload: {
       auto_upload: false,
       upload_on_record_stop: false,
@@ -84,6 +84,23 @@ t.test('central has the defaults of its description', async (t) => {
       stitch_overlap_px: 100,
     },
   });
+});
+
+t.test('names of a server are names of hosts, and nothing more', async (t) => {
+  for (const [names, fits] of [
+    [['rig.club.example', 'club'], true],
+    [['Rig.club.example'], false],
+    [['club.example:8080'], false],
+    [['*.club.example'], false],
+    [[''], false],
+  ] as const) {
+    t.equal(NodeConfig.safeParse(node({ api: { names } })).success, fits, names.join());
+    t.equal(
+      ServerConfig.safeParse(server({ server: { host: '127.0.0.1', names } })).success,
+      fits,
+      names.join(),
+    );
+  }
 });
 
 t.test('an unknown key is refused wherever it stands', async (t) => {

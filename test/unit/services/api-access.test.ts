@@ -22,7 +22,7 @@ const hashes = { pin_hash: await hashPin(PIN), viewer_pin_hash: await hashPin(VI
 async function guarded(
   t: Test,
   access: 'loopback' | 'trusted-lan' | 'pin' = 'pin',
-  kept: { state?: ReturnType<typeof memoryDisk>; api?: Record<string, string> } = {},
+  kept: { state?: ReturnType<typeof memoryDisk>; api?: Record<string, unknown> } = {},
 ) {
   const clock = manualClock();
   const state = kept.state ?? memoryDisk(1e6);
@@ -35,7 +35,10 @@ async function guarded(
     access,
     api: { ...(access === 'pin' ? { ...hashes, rig_key: RIG_KEY } : {}), ...kept.api },
   });
-  const app = await createHttpApp({ log, loopbackOnly: access === 'loopback' });
+  const app = await createHttpApp({
+    log,
+    hosts: { loopbackOnly: access === 'loopback', names: config.api.names },
+  });
   await guardAccess(app, { config, clock, state, log, light: () => ({ light: 'ok', recording: false }) });
   await servePage(app, 'dashboard', [t.testdir({ 'index.html': 'page', assets: { 'a.js': 'script' } })]);
   app.get('/read', async () => 'secret');
@@ -286,9 +289,54 @@ t.test('on loopback only names of this machine are answered, and no session is n
   }
   t.same((await app.inject(nodeRoutes.session)).json(), { role: 'operator', access: 'loopback' });
   t.same((await enter(PIN)).json(), { role: 'operator', access: 'loopback' });
-  const { app: lan } = await guarded(t, 'trusted-lan');
-  t.equal((await lan.inject({ url: '/read', headers: { host: 'camera-left.local' } })).statusCode, 200);
 });
+
+t.test(
+  'on a network only names that no stranger can own are answered, and those that are configured',
+  async (t) => {
+    const names = ['rig.club.example', 'club'];
+    for (const access of ['trusted-lan', 'pin'] as const) {
+      const { app } = await guarded(t, access, { api: { names } });
+      const as = (host: string) => app.inject({ url: nodeRoutes.light, headers: { host } });
+      for (const host of [
+        ...['192.168.1.5', '192.168.1.5:8080', '[fd00::5]:8080', '127.0.0.1', 'localhost:8080'],
+        ...[
+          'camera-left.local',
+          'Camera-Left.local.:8080',
+          'camera-left',
+          'rig.club.example',
+          'RIG.club.example:8080',
+        ],
+      ])
+        t.equal((await as(host)).statusCode, 200, `${access}: ${host}`);
+      for (const host of [
+        ...['evil.example', 'evil.example:8080', 'rig.club.example.evil.example', '192.168.1.5.evil.example'],
+        ...['local.evil.example', 'other.club.example', 'x.localhost.example', 'x y'],
+      ]) {
+        const answer = await as(host);
+        t.equal(answer.statusCode, 421, `${access}: ${host}`);
+        t.equal(codeOf(answer), 'host_refused');
+      }
+      const change = await app.inject({
+        method: 'POST',
+        url: nodeRoutes.session,
+        payload: { pin: PIN },
+        headers: { host: 'evil.example', origin: 'http://evil.example' },
+      });
+      t.equal(change.statusCode, 421, 'its page would be the same site otherwise');
+    }
+    const { app: loopback } = await guarded(t, 'loopback', { api: { names } });
+    t.equal(
+      (await loopback.inject({ url: '/read', headers: { host: 'rig.club.example' } })).statusCode,
+      200,
+      'a proxy',
+    );
+    t.equal(
+      (await loopback.inject({ url: '/read', headers: { host: 'camera-left.local' } })).statusCode,
+      421,
+    );
+  },
+);
 
 t.test('PINs: eight digits, hashed with a salt of their own', async (t) => {
   t.match(newPin(), /^\d{8}$/);

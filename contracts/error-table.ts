@@ -171,7 +171,8 @@ export const ERRORS = {
     status: 422,
     blame: 'caller',
     meaning: 'The configuration has an unknown or impossible value.',
-    remedy: 'Correct the path that is named; `touchline config explain` shows all values.',
+    remedy:
+      'Correct what is named; `./touchline config explain` without a file (central: `--server`) lists every setting.',
   },
   program_missing: {
     status: 503,

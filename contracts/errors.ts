@@ -32,6 +32,8 @@ export interface ErrorExtras {
   field?: string | undefined;
   details?: Record<string, unknown> | undefined;
   cause?: unknown;
+  /** What to do in this very case, where the table's words for the code are too general. */
+  remedy?: string | undefined;
 }
 
 /** The only error class our own code throws on purpose: a code from the table, a message for people, the cause kept. */
@@ -39,6 +41,7 @@ export class TouchlineError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
   readonly details: Record<string, unknown> | undefined;
+  readonly remedy: string;
 
   constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
     super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
@@ -46,14 +49,11 @@ export class TouchlineError extends Error {
     this.code = code;
     this.field = extras.field;
     this.details = extras.details;
+    this.remedy = extras.remedy ?? ERRORS[code].remedy;
   }
 
   get status(): number {
     return ERRORS[this.code].status;
-  }
-
-  get remedy(): string {
-    return ERRORS[this.code].remedy;
   }
 
   toWire(): WireError {

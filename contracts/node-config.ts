@@ -44,8 +44,8 @@ export const CameraConfig = z.discriminatedUnion('source', [
       exposure: z
         .strictObject({
           gain: z.number().min(0.25).max(4).default(1).describe('Light let in; 2 is one stop more'),
-          red: z.number().min(0.5).max(2).default(1),
-          blue: z.number().min(0.5).max(2).default(1),
+          red: z.number().min(0.5).max(2).default(1).describe('Factor of red: white balance'),
+          blue: z.number().min(0.5).max(2).default(1).describe('Factor of blue: white balance'),
         })
         .prefault({})
         .describe('How the camera renders the pitch: no two cameras do it alike'),
@@ -105,7 +105,7 @@ const PinHash = z
 
 export const NodeConfig = z
   .strictObject({
-    version: z.literal(1).describe('Version of this file'),
+    version: z.literal(1).describe('Version of this file: 1'),
     rig: RigId.describe('The rig this node belongs to'),
     camera_id: CameraId.describe('Identity of this node'),
     position: Position,
@@ -147,8 +147,18 @@ export const NodeConfig = z
           .max(500)
           .default(250)
           .describe('Written data reaches the disk this often'),
-        free_warn_percent: z.number().min(0).max(100).default(15),
-        free_block_percent: z.number().min(0).max(100).default(10),
+        free_warn_percent: z
+          .number()
+          .min(0)
+          .max(100)
+          .default(15)
+          .describe('With less of the disk free, a start warns'),
+        free_block_percent: z
+          .number()
+          .min(0)
+          .max(100)
+          .default(10)
+          .describe('With less of the disk free, nothing starts'),
       })
       .prefault({}),
     sync: z
@@ -177,10 +187,16 @@ export const NodeConfig = z
     broker: z
       .strictObject({
         host: z.string().default('127.0.0.1').describe('Address the broker listens on'),
-        port: port.default(1883),
-        peers: z.array(Peer).default([]).describe('Brokers of the other nodes'),
+        port: port.default(1883).describe('MQTT port'),
+        peers: z
+          .array(Peer)
+          .default([])
+          .describe('Brokers of the other nodes: camera_id, host and port (1883) of each'),
         central: z
-          .strictObject({ host: z.string().min(1), port: port.default(1884) })
+          .strictObject({
+            host: z.string().min(1).describe('Address of the central server'),
+            port: port.default(1884).describe('Its MQTT port'),
+          })
           .optional()
           .describe('Broker of the central server'),
         queue_messages: z.int().min(10).max(100_000).default(1000).describe('Kept for a link that is down'),
@@ -188,8 +204,8 @@ export const NodeConfig = z
       .prefault({}),
     api: z
       .strictObject({
-        host: z.string().default('127.0.0.1'),
-        port: port.default(8080),
+        host: z.string().default('127.0.0.1').describe('Address that the dashboard and HTTP listen on'),
+        port: port.default(8080).describe('HTTP port'),
         names: HostNames,
         rig_key: z
           .string()
@@ -214,8 +230,11 @@ export const NodeConfig = z
           .boolean()
           .default(false)
           .describe('Bring home what is not offloaded whenever the server is there'),
-        upload_on_record_stop: z.boolean().default(false),
-        retry_count: z.int().min(1).max(20).default(5),
+        upload_on_record_stop: z
+          .boolean()
+          .default(false)
+          .describe('Bring a recording home when it has ended'),
+        retry_count: z.int().min(1).max(20).default(5).describe('Tries before an upload counts as failed'),
         retry_delay_sec: z.number().min(0.01).max(600).default(5).describe('First pause; doubles each time'),
         verify_checksum: z.boolean().default(true).describe('Hash the file again before it is sent'),
         bandwidth_limit_mbps: z
@@ -232,7 +251,10 @@ export const NodeConfig = z
       .min(1)
       .default('/var/lib/touchline')
       .describe('What the services keep beside recordings'),
-    log_level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info'),
+    log_level: z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug'])
+      .default('info')
+      .describe('What is logged at least'),
   })
   .superRefine((config, context) => {
     if (!config.cameras.includes(config.camera_id))
@@ -287,6 +309,6 @@ export function refuseOpenListeners(
       context.addIssue({
         code: 'custom',
         path: ['access'],
-        message: `must be ${allowing} when ${setting} is ${host}`,
+        message: `must be ${allowing} when ${setting} is ${host || 'empty'}; or set ${setting} to 127.0.0.1`,
       });
 }

@@ -5,8 +5,11 @@ interface Node {
   readonly type?: string;
   readonly description?: string;
   readonly const?: unknown;
+  readonly enum?: readonly unknown[];
   /** Set with `.meta({ secret: true })`. */
   readonly secret?: boolean;
+  readonly default?: unknown;
+  readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, Node>>;
   readonly items?: Node;
   readonly oneOf?: readonly Node[];
@@ -21,34 +24,68 @@ export interface KnownKey {
   readonly types: readonly string[];
   /** Its value is never shown. */
   readonly secret: boolean;
+  /** What it is when nobody says; a setting that several branches of a union know has one for each. */
+  readonly defaults: readonly { readonly value: unknown; readonly when: string }[];
+  /** The configuration, or the optional section it belongs to, cannot be without it. */
+  readonly needed: boolean;
+  /** The choice it belongs to, such as `camera.source is file`; empty when it is always there. */
+  readonly when: string;
 }
 
 /** Every value a schema knows, in the schema's order; the branches of a union come together under one path. */
 export function knownKeys(schema: z.ZodType): Map<string, KnownKey> {
   const known = new Map<string, KnownKey>();
-  const walk = (node: Node, path: string, inherited: string): void => {
+  const walk = (
+    node: Node,
+    path: string,
+    about: { needed: boolean; when: string; inherited: string },
+  ): void => {
     const branches = node.oneOf ?? node.anyOf;
     if (branches !== undefined) {
-      for (const branch of branches) walk(branch, path, '');
+      for (const branch of branches)
+        walk(branch, path, { ...about, when: choice(branch, path) ?? about.when, inherited: '' });
       return;
     }
     if (node.properties !== undefined) {
-      for (const [key, child] of Object.entries(node.properties))
-        walk(child, path === '' ? key : `${path}.${key}`, '');
+      for (const [key, child] of Object.entries(node.properties)) {
+        const needed = node.required?.includes(key) === true;
+        const name = path === '' ? key : `${path}.${key}`;
+        const optional = child.properties !== undefined && !needed && child.default === undefined;
+        walk(child, name, { needed, when: optional ? `${name} is given` : about.when, inherited: '' });
+      }
       return;
     }
     const before = known.get(path);
-    const text = node.description ?? inherited;
+    const meaning = node.description ?? about.inherited;
+    const words = node.enum?.join(', ');
+    const text = words === undefined || meaning.includes('`') ? meaning : `${meaning}: ${words}`;
     const allowed = node.const === undefined ? '' : JSON.stringify(node.const);
+    // The setting that makes the choice does not belong to one of its branches.
+    const when = node.const === undefined && before === undefined ? about.when : '';
+    const own = node.default === undefined ? [] : [{ value: node.default, when: about.when }];
     known.set(path, {
       path,
       description: join(before?.description, text === '' ? allowed : text),
       types: [...new Set([...(before?.types ?? []), node.type ?? 'any'])],
       secret: node.secret === true || before?.secret === true,
+      defaults: [...(before?.defaults ?? []), ...own],
+      needed: about.needed,
+      when,
     });
   };
-  walk(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node, '', '');
+  walk(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node, '', {
+    needed: true,
+    when: '',
+    inherited: '',
+  });
   return known;
+}
+
+/** What chooses a branch of a union: its key that has one value only. */
+function choice(branch: Node, path: string): string | undefined {
+  const [key, child] =
+    Object.entries(branch.properties ?? {}).find(([, { const: only }]) => only !== undefined) ?? [];
+  return child === undefined ? undefined : `${path}.${key} is ${child.const}`;
 }
 
 function join(before: string | undefined, text: string): string {

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { isMap, isScalar, LineCounter, parseAllDocuments, parseDocument, type YAMLMap } from 'yaml';
 import type { z } from 'zod';
 import { TouchlineError } from '#contracts/errors.ts';
+import { NodeConfig } from '#contracts/node-config.ts';
+import { ServerConfig } from '#contracts/server-config.ts';
 import { type KnownKey, knownKeys, nearest } from './config-schema.ts';
+import { at, place, type Tree } from './config-tree.ts';
 
 /** Which source gave a value; a later one wins: default, file, env, flag. */
 export type ConfigSource = 'default' | 'file' | 'env' | 'flag';
@@ -29,19 +32,7 @@ export interface LoadedConfig<T> {
   readonly provenance: ReadonlyMap<string, Provenance>;
 }
 
-export interface ConfigRow {
-  readonly path: string;
-  /** Undefined when the value is optional and was not given. */
-  readonly value: unknown;
-  readonly source: ConfigSource;
-  readonly where: string;
-  readonly description: string;
-}
-
-type Tree = { [key: string]: unknown };
-
-/** Shown in place of a secret. */
-const SECRET = '(secret)';
+const NO_FILE = 'Name a file with `--config FILE`; docs/examples holds one of each kind.';
 const CONFIG_PREFIX = 'TOUCHLINE_';
 
 /**
@@ -49,16 +40,35 @@ const CONFIG_PREFIX = 'TOUCHLINE_';
  * Throws `configuration_invalid` with path, place and what to do; never returns a part of it.
  */
 export function loadConfig<S extends z.ZodType>(schema: S, inputs: ConfigInputs): LoadedConfig<z.output<S>> {
+  const given = gatherConfig(schema, inputs);
+  const parsed = schema.safeParse(given.tree);
+  if (!parsed.success)
+    throw explainIssues(parsed.error.issues, given, { file: inputs.file, cause: parsed.error });
+  return { config: parsed.data, provenance: given.provenance };
+}
+
+/** What was said about a configuration, and where; nothing of it is checked yet. */
+export interface GivenConfig {
+  readonly tree: Tree;
+  readonly provenance: ReadonlyMap<string, Provenance>;
+  readonly known: ReadonlyMap<string, KnownKey>;
+}
+
+/** All sources together. Throws `configuration_invalid` for a source that cannot be read. */
+export function gatherConfig(schema: z.ZodType, inputs: ConfigInputs): GivenConfig {
   const known = knownKeys(schema);
   const tree: Tree = {};
   const provenance = new Map<string, Provenance>();
   const give = (path: string, value: unknown, from: Provenance): void => {
-    place(tree, path.split('.'), value, from);
+    if (!place(tree, path.split('.'), value)) throw invalid(`${from.where}: is not the name of a setting`);
     for (const key of provenance.keys()) if (key.startsWith(`${path}.`)) provenance.delete(key);
     provenance.set(path, from);
   };
 
-  if (inputs.file !== undefined) readFile(inputs.file, give);
+  if (inputs.file !== undefined) {
+    readFile(inputs.file, give);
+    refuseOtherKind(inputs.file, tree, schema);
+  }
 
   const prefix = inputs.prefix ?? CONFIG_PREFIX;
   for (const [name, text] of Object.entries(inputs.env)) {
@@ -73,52 +83,35 @@ export function loadConfig<S extends z.ZodType>(schema: S, inputs: ConfigInputs)
     const where = `--set ${flag}`;
     give(path, fromText(flag.slice(equals + 1), path, known, where), { source: 'flag', where });
   }
-
-  const parsed = schema.safeParse(tree);
-  if (!parsed.success) throw explainIssues(parsed.error, tree, known, provenance, inputs.file);
-  return { config: parsed.data, provenance };
+  return { tree, provenance, known };
 }
 
-/** Every value of a configuration: what it is, where it came from, what it is for. */
-export function explainConfig<S extends z.ZodType>(
-  schema: S,
-  { config, provenance }: LoadedConfig<z.output<S>>,
-): ConfigRow[] {
-  const rows = new Map<string, ConfigRow>();
-  for (const { path, description, secret } of knownKeys(schema).values()) {
-    const found = at(config, path.split('.'));
-    const value = secret && found !== undefined ? SECRET : found;
-    // An optional section that was not given is one row, not one for each of its keys.
-    const row = value === undefined ? firstMissing(config, path) : path;
-    // A key of a union's other branch has no value here and cannot have one.
-    if (rows.has(row) || (value === undefined && isOtherBranch(schema, config, row))) continue;
-    const { source, where } = sourceOf(provenance, row);
-    rows.set(row, { path: row, value, source, where, description: row === path ? description : '' });
-  }
-  return [...rows.values()];
-}
+/** The kinds of configuration there are: each is told by the top-level keys that only it knows. */
+const KINDS = [
+  {
+    schema: NodeConfig,
+    name: 'a camera node',
+    way: '`./touchline node`, or `config explain` without `--server`',
+  },
+  {
+    schema: ServerConfig,
+    name: 'the central server',
+    way: '`./touchline server`, or `config explain --server`',
+  },
+] as const;
 
-function firstMissing(config: unknown, path: string): string {
-  const keys = path.split('.');
-  const missing = keys.findIndex((_, index) => at(config, keys.slice(0, index + 1)) === undefined);
-  return keys.slice(0, missing + 1).join('.');
-}
-
-/** Whether giving `path` a value would be refused as unknown: it belongs to a branch that was not chosen. */
-function isOtherBranch(schema: z.ZodType, config: unknown, path: string): boolean {
-  const probe = structuredClone(config) as Tree;
-  place(probe, path.split('.'), null, { source: 'default', where: path });
-  const issues = schema.safeParse(probe).error?.issues ?? [];
-  const holder = path.split('.').slice(0, -1).join('.');
-  return issues.some((issue) => issue.code === 'unrecognized_keys' && issue.path.join('.') === holder);
-}
-
-function sourceOf(provenance: ReadonlyMap<string, Provenance>, path: string): Provenance {
-  for (let key = path; key !== ''; key = key.slice(0, Math.max(0, key.lastIndexOf('.')))) {
-    const from = provenance.get(key);
-    if (from !== undefined) return from;
-  }
-  return { source: 'default', where: '' };
+/** A file that is meant for another program would only give a heap of unknown keys. */
+function refuseOtherKind(file: string, tree: Tree, schema: z.ZodType): void {
+  const wanted = KINDS.find((kind) => kind.schema === schema);
+  const foreign = (kind: z.ZodType): number => {
+    const top = new Set([...knownKeys(kind).keys()].map((path) => path.split('.')[0]));
+    return Object.keys(tree).filter((key) => !top.has(key)).length;
+  };
+  const other = KINDS.find((kind) => kind !== wanted && foreign(kind.schema) < foreign(schema));
+  if (wanted !== undefined && other !== undefined)
+    throw invalid(`${file}: is a configuration of ${other.name}, not of ${wanted.name}`, {
+      remedy: `Give it to ${other.way}.`,
+    });
 }
 
 function readFile(file: string, give: (path: string, value: unknown, from: Provenance) => void): void {
@@ -158,12 +151,15 @@ function readText(file: string): string {
       EACCES: 'may not be read by this user',
       EISDIR: 'is a folder, not a file',
     };
-    throw invalid(`${file}: ${why[code ?? ''] ?? `cannot be read (${code})`}`, { cause: error });
+    throw invalid(`${file}: ${why[code ?? ''] ?? `cannot be read (${code})`}`, {
+      cause: error,
+      remedy: 'Give the path of a YAML file; docs/examples holds one of each kind.',
+    });
   }
 }
 
 /** Text from outside as a value: YAML's rules (`8080`, `true`, `[a, b]`), except where only text is accepted. */
-function fromText(text: string, path: string, known: Map<string, KnownKey>, where: string): unknown {
+function fromText(text: string, path: string, known: ReadonlyMap<string, KnownKey>, where: string): unknown {
   if (known.get(path)?.types.every((type) => type === 'string')) return text;
   const document = parseDocument(text, { strict: true });
   const problem = document.errors[0];
@@ -172,42 +168,23 @@ function fromText(text: string, path: string, known: Map<string, KnownKey>, wher
   return document.toJS();
 }
 
-function place(tree: Tree, path: string[], value: unknown, from: Provenance): void {
-  const last = path.at(-1);
-  if (last === undefined || path.includes('') || path.includes('__proto__'))
-    throw invalid(`${from.where}: is not the name of a setting`);
-  let level = tree;
-  for (const key of path.slice(0, -1)) {
-    const next = level[key];
-    if (typeof next === 'object' && next !== null && !Array.isArray(next)) level = next as Tree;
-    else {
-      const fresh: Tree = {};
-      level[key] = fresh;
-      level = fresh;
-    }
-  }
-  level[last] = value;
-}
-
-function at(value: unknown, path: readonly string[]): unknown {
-  let level = value;
-  for (const key of path) {
-    if (typeof level !== 'object' || level === null) return undefined;
-    level = (level as Tree)[key];
-  }
-  return level;
+/** Whether a value that is needed was not given; a rule between values is another matter. */
+export function isMissing(issue: z.core.$ZodIssue, tree: Tree): boolean {
+  return (
+    issue.code !== 'unrecognized_keys' &&
+    issue.code !== 'custom' &&
+    at(tree, issue.path.map(String)) === undefined
+  );
 }
 
 /** All that is wrong, in one error: the first issue names the field, each has its line. */
-function explainIssues(
-  error: z.ZodError,
-  tree: Tree,
-  known: Map<string, KnownKey>,
-  provenance: ReadonlyMap<string, Provenance>,
-  file: string | undefined,
+export function explainIssues(
+  issues: readonly z.core.$ZodIssue[],
+  { tree, known, provenance }: GivenConfig,
+  { file, cause, remedy }: { file: string | undefined; cause: z.ZodError; remedy?: string },
 ): TouchlineError {
   const found: { field: string; text: string }[] = [];
-  for (const issue of error.issues) {
+  for (const issue of issues) {
     const base = issue.path.join('.');
     if (issue.code === 'unrecognized_keys')
       for (const key of issue.keys) {
@@ -219,23 +196,28 @@ function explainIssues(
       }
     else {
       const value = at(tree, issue.path.map(String));
-      const reason =
-        value === undefined && issue.code !== 'custom'
-          ? `is missing${describe(known.get(base))}`
-          : base === 'version'
-            ? `${JSON.stringify(value)} is not a version this program reads; ${issue.message}`
-            : issue.message;
+      const reason = isMissing(issue, tree)
+        ? `is missing${describe(known.get(base))}`
+        : base === 'version'
+          ? `${JSON.stringify(value)} is not a version this program reads; ${issue.message}`
+          : issue.message;
       found.push({ field: base, text: `${placeOf(base, provenance, file)}${base}: ${reason}` });
     }
   }
-  return invalid(found.map(({ text }) => text).join('\n'), { field: found[0]?.field, cause: error });
+  return invalid(found.map(({ text }) => text).join('\n'), {
+    field: found[0]?.field,
+    cause,
+    remedy:
+      remedy ??
+      (file === undefined && cause.issues.some((issue) => isMissing(issue, tree)) ? NO_FILE : undefined),
+  });
 }
 
 function describe(key: KnownKey | undefined): string {
   return key === undefined || key.description === '' ? '' : ` (${key.description})`;
 }
 
-function unknownKey(path: string, known: Map<string, KnownKey>): string {
+function unknownKey(path: string, known: ReadonlyMap<string, KnownKey>): string {
   const parent = path.slice(0, path.lastIndexOf('.') + 1);
   const siblings = new Set(
     [...known.keys()]
@@ -265,7 +247,7 @@ function placeOf(
 
 function invalid(
   message: string,
-  extras: { field?: string | undefined; cause?: unknown } = {},
+  extras: { field?: string | undefined; cause?: unknown; remedy?: string | undefined } = {},
 ): TouchlineError {
   return new TouchlineError('configuration_invalid', message, extras);
 }

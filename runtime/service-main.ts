@@ -36,6 +36,8 @@ interface ServiceParts<S extends ServiceSchema> {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly schema: S;
   readonly create: (parts: { config: z.output<S>; log: Logger; version: string }) => Unit;
+  /** A line for whoever started it by hand: where its page is. */
+  readonly listens?: (config: z.output<S>) => string;
 }
 
 /**
@@ -74,7 +76,26 @@ export async function startService<S extends ServiceSchema>(
   const log = createLogger({ name: main.name, level: config.log_level, file: options.logFile });
   // As a group, so that what a failed start has left running is stopped, and the process can end.
   const unit = group(main.create({ config, log, version: SOFTWARE_VERSION }));
-  await runUntilSignal(unit, log, options.untilStdinCloses ? untilStdinCloses() : undefined);
+  const shown =
+    options.logFile === undefined && !options.untilStdinCloses ? toldPlainly(main, config, unit) : unit;
+  await runUntilSignal(shown, log, options.untilStdinCloses ? untilStdinCloses() : undefined);
+}
+
+/** Beside the log, a person reads in plain words that it started, or why it did not. */
+function toldPlainly<S extends ServiceSchema>(main: ServiceParts<S>, config: z.output<S>, unit: Unit): Unit {
+  return {
+    ...unit,
+    async start(signal) {
+      try {
+        await unit.start(signal);
+      } catch (error) {
+        if (error instanceof TouchlineError)
+          process.stderr.write(`${main.name} does not start: ${error.message}\n${error.remedy}\n`);
+        throw error;
+      }
+      if (main.listens !== undefined) process.stderr.write(`${main.listens(config)}\n`);
+    },
+  };
 }
 
 /** Aborts when stdin ends: the pipe that a parent holds closes even when the parent is killed. */

@@ -11,6 +11,7 @@ import { postgresJobs } from '#ports/jobs/postgres-jobs.ts';
 import { createEventStream } from '#runtime/event-stream.ts';
 import { closeHttpApp, createHttpApp, type HttpApp, portOf } from '#runtime/http-app.ts';
 import { group, type Unit } from '#runtime/lifecycle.ts';
+import { listen } from '#runtime/listen.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { servePage } from '#runtime/pages.ts';
 import { createCatalog } from '../ingest/catalog.ts';
@@ -146,15 +147,10 @@ export function createServer({ config, log, version }: ServerParts): Server {
       fileRoutes(app, { catalog, store, hashes });
       stream.register(app);
       await servePage(app, 'console');
-      const { host, port } = config.server;
-      await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
-        throw cause.code === 'EADDRINUSE'
-          ? new TouchlineError('conflict', `port ${port} of ${host} is taken; set server.port`, { cause })
-          : cause;
-      });
+      await listen(app, config.server, 'server');
       log.info(
         { http_port: portOf(app), mqtt_port: broker.port() },
-        `central listens: http://${host}:${portOf(app)}, mqtt://${config.broker.host}:${broker.port()}`,
+        `central listens: http://${config.server.host}:${portOf(app)}, mqtt://${config.broker.host}:${broker.port()}`,
       );
     },
     async stop() {

@@ -213,11 +213,9 @@ function inOrder(): (job: () => Promise<void>) => Promise<void> {
 
 function asTaken(error: unknown, { host, port }: AedesBrokerOptions): unknown {
   if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') return error;
-  return new TouchlineError(
-    'conflict',
-    `another program already listens on ${host}:${port}; stop it or change broker.port`,
-    {
-      cause: error,
-    },
-  );
+  return new TouchlineError('conflict', `broker.port: another program already listens on ${host}:${port}`, {
+    cause: error,
+    field: 'broker.port',
+    remedy: `End that program, or choose another port, such as --set broker.port=${port + 10}.`,
+  });
 }

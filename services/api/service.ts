@@ -9,6 +9,7 @@ import type { Bus } from '#runtime/bus/bus.ts';
 import { createEventStream } from '#runtime/event-stream.ts';
 import { closeHttpApp, createHttpApp, type HttpApp, portOf } from '#runtime/http-app.ts';
 import type { Unit } from '#runtime/lifecycle.ts';
+import { listen } from '#runtime/listen.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { servePage } from '#runtime/pages.ts';
 import { previewSocketPath } from '#runtime/unix-socket.ts';
@@ -116,7 +117,7 @@ export function createApi(deps: ApiDeps): Unit {
         active: () => status().recorder?.recording ?? null,
       });
       stops = watch();
-      const address = await app.listen({ host: config.api.host, port: config.api.port });
+      const address = await listen(app, config.api, 'api');
       apiPort = portOf(app);
       log.info({ address }, 'listening');
       publish();

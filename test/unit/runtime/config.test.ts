@@ -5,7 +5,8 @@ import type { z } from 'zod';
 import { TouchlineError } from '#contracts/errors.ts';
 import { NodeConfig } from '#contracts/node-config.ts';
 import { ServerConfig } from '#contracts/server-config.ts';
-import { type ConfigInputs, explainConfig, loadConfig } from '#runtime/config.ts';
+import { type ConfigInputs, loadConfig } from '#runtime/config.ts';
+import { explainConfig, explainInputs } from '#runtime/config-explain.ts';
 import { knownKeys, nearest } from '#runtime/config-schema.ts';
 
 const MINIMUM = `version: 1
@@ -100,7 +101,7 @@ t.test('a file that cannot be used is named, with the line and a way out', (t: T
     [
       'rule between two values',
       `${MINIMUM}broker:\n  host: 0.0.0.0\n`,
-      /access: must be "pin" or "trusted-lan" when broker\.host/,
+      /access: must be "pin" or "trusted-lan" when broker\.host is 0\.0\.0\.0; or set broker\.host to 127\.0\.0\.1/,
     ],
     ['not YAML', 'version: [1\n', /\.yml:\d+: /],
     ['two documents', `${MINIMUM}---\nversion: 1\n`, /holds 2 YAML documents/],
@@ -153,7 +154,8 @@ t.test('explain has a row for each value, and none for a branch that was not cho
     value: 9,
     source: 'env',
     where: 'TOUCHLINE_API__PORT',
-    description: '',
+    needed: false,
+    description: 'HTTP port',
   });
   t.match(rows.get('rig'), {
     value: 'demo',
@@ -185,6 +187,54 @@ t.test('explain has a row for each value, and none for a branch that was not cho
   });
   const serverRows = explainConfig(ServerConfig, server).map((row) => row.path);
   t.same(serverRows, [...knownKeys(ServerConfig).keys()]);
+  t.end();
+});
+
+t.test('without a file, all settings are there: default, meaning, and what has to be given', (t: Test) => {
+  for (const schema of [NodeConfig, ServerConfig]) {
+    const rows = explainInputs(schema, { env: {} });
+    t.same(
+      rows.map(({ path }) => path),
+      [...knownKeys(schema).keys()],
+    );
+    for (const { path, description } of rows) t.not(description, '', `${path} says what it is for`);
+  }
+  const rows = new Map(
+    explainInputs(NodeConfig, { env: { TOUCHLINE_RIG: 'home' }, flags: ['api.port=9'] }).map((row) => [
+      row.path,
+      row,
+    ]),
+  );
+  t.match(rows.get('camera_id'), { needed: true, value: undefined });
+  t.match(rows.get('rig'), { needed: false, value: 'home', source: 'env' });
+  t.match(rows.get('api.port'), { value: 9, source: 'flag' });
+  t.match(rows.get('api.host'), { value: '127.0.0.1', source: 'default' });
+  t.match(rows.get('camera.path'), { needed: true, description: /; when camera\.source is file$/ });
+  t.match(
+    rows.get('camera.bitrate_mbps')?.description,
+    /default 4 when camera\.source is test-pattern, 8 when/,
+  );
+  t.match(rows.get('broker.central.host')?.description, /when broker\.central is given/);
+  t.throws(() => explainInputs(NodeConfig, { env: {}, flags: ['api.prot=9'] }), {
+    message: /did you mean api\.port/,
+    remedy: 'Correct what is named.',
+  });
+  t.end();
+});
+
+t.test('a file for the other program is told in one line, with the program it is for', (t: Test) => {
+  const node = file(MINIMUM);
+  const central = file('version: 1\naccess: trusted-lan\nserver:\n  port: 8081\n');
+  t.match(refusal({ file: central }), {
+    message: `${central}: is a configuration of the central server, not of a camera node`,
+    remedy: /config explain --server/,
+  });
+  t.match(refusal({ file: node }, ServerConfig), {
+    message: `${node}: is a configuration of a camera node, not of the central server`,
+    remedy: /without `--server`/,
+  });
+  t.match(refusal({ text: 'version: 1\nzzz: 1\n' }).message, /zzz: unknown key/, 'a mere mistake is none');
+  t.match(refusal({}).remedy, /--config FILE/, 'no file at all');
   t.end();
 });
 

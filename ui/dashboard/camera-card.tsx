@@ -32,9 +32,10 @@ export function CameraCard({ node, problems }: { node: RigNode; problems: readon
         </h3>
         <Pill tone={tone} text={word} />
       </div>
-      {own.map(({ text, tone: weight }) => (
+      {own.map(({ text, remedy, tone: weight }) => (
         <p key={text} class="card-problem" data-tone={weight}>
           {text}
+          {remedy === undefined ? null : <span class="remedy"> {remedy}</span>}
         </p>
       ))}
       {recorder && status ? <Facts facts={factsOf(status, recorder)} /> : null}

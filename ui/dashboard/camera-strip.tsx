@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RigView } from '#contracts/http-node.ts';
 import { Dialog } from '../components/dialog.tsx';
 import { usePreview } from './preview.ts';
+import { troubleOf } from './trouble-words.ts';
 
 type RigNode = RigView['nodes'][number];
 
@@ -22,7 +23,7 @@ export function CameraStrip({ nodes, recording }: { nodes: readonly RigNode[]; r
     <section aria-labelledby="views">
       <div class="heading">
         <h2 id="views">What they see</h2>
-        <button type="button" class="button" aria-pressed={guides} onClick={() => setWanted(!guides)}>
+        <button type="button" class="button switch" aria-pressed={guides} onClick={() => setWanted(!guides)}>
           Guides
         </button>
       </div>
@@ -77,7 +78,8 @@ function Picture({
   const visible = useVisible(frame);
   const preview = usePreview(node.camera_id, width, everyMs, visible && node.available);
   const position = node.status?.position ?? node.position;
-  const trouble = node.available ? preview.problem?.message : 'Not reachable';
+  const problem = node.available ? preview.problem : { code: 'peer_silent', message: 'not available' };
+  const trouble = problem && troubleOf(problem);
   return (
     <div class="picture" ref={frame}>
       {preview.url === undefined ? null : (
@@ -85,9 +87,13 @@ function Picture({
       )}
       {guides ? <Guides overlapLeft={position !== 'left'} overlapRight={position !== 'right'} /> : null}
       {preview.url === undefined ? (
-        <span class="picture-words">{trouble ?? 'Waiting for a picture'}</span>
+        <span class="picture-words" title={problem?.message}>
+          {trouble ?? 'Waiting for a picture'}
+        </span>
       ) : trouble === undefined ? null : (
-        <span class="picture-words">Old picture: {trouble}</span>
+        <span class="picture-words" title={problem?.message}>
+          Old picture: {trouble}
+        </span>
       )}
     </div>
   );

@@ -62,7 +62,7 @@ function Rig({ operator, recheck, leave }: Leave) {
                 ))}
               </div>
             </section>
-            <Recordings nodes={view.nodes} phase={summary.phase} />
+            <Recordings view={view} phase={summary.phase} />
             <Footer view={view} leave={leave} />
           </>
         ) : (

@@ -1,4 +1,5 @@
 import { UNKNOWN } from '../live/format.ts';
+import { meaningOf } from './trouble-words.ts';
 
 /** One thing that happened, in words. */
 export interface Happening {
@@ -49,9 +50,10 @@ function wordsOf(
 }
 
 function messageOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error
-    ? String(error.message)
-    : 'for a reason it did not tell';
+  if (typeof error !== 'object' || error === null || !('message' in error))
+    return 'for a reason it did not tell';
+  const meaning = 'code' in error ? meaningOf(String(error.code)) : undefined;
+  return meaning === undefined ? String(error.message) : `${String(error.message)}. ${meaning}`;
 }
 
 function framesOf(gap: unknown): string {

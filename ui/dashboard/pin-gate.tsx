@@ -106,7 +106,13 @@ function PinForm({ onOpened }: { onOpened: (session: Session) => void }) {
   const [problem, setProblem] = useState<Problem>();
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
+    // In words of the page: a browser says that a format was requested, not which.
+    if (!/^\d{8}$/.test(pin)) {
+      setProblem({ code: 'bad_request', message: `The PIN of the rig has eight digits. ${typedText(pin)}` });
+      return;
+    }
     setBusy(true);
+    setProblem(undefined);
     try {
       onOpened(await postJson<Session>(nodeRoutes.session, { pin }));
     } catch (error) {
@@ -117,7 +123,7 @@ function PinForm({ onOpened }: { onOpened: (session: Session) => void }) {
     }
   };
   return (
-    <form onSubmit={(event) => void submit(event)}>
+    <form noValidate onSubmit={(event) => void submit(event)}>
       <label class="field">
         PIN of the rig, eight digits
         <input
@@ -136,4 +142,11 @@ function PinForm({ onOpened }: { onOpened: (session: Session) => void }) {
       </button>
     </form>
   );
+}
+
+/** Without the PIN itself. */
+function typedText(pin: string): string {
+  if (pin === '') return 'Nothing was typed.';
+  if (/\D/.test(pin)) return 'Something else was typed, too.';
+  return `So far there ${pin.length === 1 ? 'is 1' : `are ${pin.length}`}.`;
 }

@@ -52,6 +52,9 @@ async function fetchPicture(cameraId: string, width: number, signal: AbortSignal
   const address = `${path(nodeRoutes.camera, { camera_id: cameraId })}/preview.jpg?width=${width}`;
   const response = await fetch(address, {
     signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+  }).catch((error: unknown) => {
+    if (signal.aborted) throw error;
+    throw new Refusal({ code: 'unreachable', message: 'no answer' });
   });
   if (response.ok) return response.blob();
   const { code = 'unreachable', message, detail } = (await response.json()) as Record<string, string>;

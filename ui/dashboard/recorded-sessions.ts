@@ -10,6 +10,8 @@ export interface RecordedSession {
   readonly sizeBytes: number;
   /** Whether all of it is on the central server. */
   readonly offloaded: boolean;
+  /** What its cameras did not record between the agreed start and their last frame; those that lack nothing are left out. */
+  readonly lacks: readonly { readonly camera: string; readonly seconds: number }[];
   readonly files: readonly {
     readonly camera: string;
     readonly part: number;
@@ -39,6 +41,7 @@ export function sessionsOf(items: readonly Item[]): RecordedSession[] {
         startedAt: group.map(({ manifest }) => manifest.timing.start_time).sort()[0] ?? '',
         durationSec: Math.max(...perCamera.values()),
         sizeBytes: group.reduce((sum, { manifest }) => sum + manifest.file.size_bytes, 0),
+        lacks: lacksOf(group),
         offloaded: group.every(({ manifest }) => manifest.touchline?.offloaded === true),
         files: group
           .map(({ manifest, playlist }) => ({
@@ -52,6 +55,38 @@ export function sessionsOf(items: readonly Item[]): RecordedSession[] {
       };
     })
     .sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
+}
+
+/** Less is a frame or two, and stands in the manifest. */
+const LACK_MIN_SEC = 0.1;
+
+function lacksOf(group: readonly Item[]): RecordedSession['lacks'] {
+  const manifests = group.map(({ manifest }) => manifest);
+  return [...new Set(manifests.map(({ recording }) => recording.camera_id))]
+    .map((camera) => ({
+      camera: camera as string,
+      seconds: lackSec(manifests.filter(({ recording }) => recording.camera_id === camera)),
+    }))
+    .filter(({ seconds }) => seconds >= LACK_MIN_SEC)
+    .sort((a, b) => (a.camera < b.camera ? -1 : 1));
+}
+
+/** Gaps within the parts and before the first, and what is between the parts. */
+function lackSec(manifests: readonly Item['manifest'][]): number {
+  const parts = manifests.toSorted((a, b) => a.timing.start_time.localeCompare(b.timing.start_time));
+  let reachedMs: number | undefined;
+  let lackMs = 0;
+  for (const { timing, touchline } of parts) {
+    const startMs = Date.parse(timing.start_time);
+    for (const gap of touchline?.gaps ?? []) {
+      const before = Date.parse(gap.to) <= startMs;
+      // Between parts the distance counts, whether or not a gap was written for it.
+      if (!before || reachedMs === undefined) lackMs += Date.parse(gap.to) - Date.parse(gap.from);
+    }
+    if (reachedMs !== undefined) lackMs += Math.max(0, startMs - reachedMs);
+    reachedMs = Math.max(reachedMs ?? 0, Date.parse(timing.end_time));
+  }
+  return lackMs / 1000;
 }
 
 const ORDER = ['left', 'center', 'right'];

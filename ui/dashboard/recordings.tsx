@@ -4,23 +4,25 @@ import { nodeRoutes } from '#contracts/routes.ts';
 import { Dialog } from '../components/dialog.tsx';
 import { Empty } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
-import { bytesText, clockTime, dateText } from '../live/format.ts';
+import { bytesText, clockTime, dateText, lengthText } from '../live/format.ts';
 import { getJson, type Problem, path, problemIn } from '../live/http.ts';
 import { HlsVideo } from './hls-video.tsx';
 import { type RecordedSession, sessionsOf } from './recorded-sessions.ts';
 import type { RigSummary } from './rig-summary.ts';
+import { troubleOf } from './trouble-words.ts';
 
-type RigNode = RigView['nodes'][number];
-
-/** Recordings on the cameras, by session; read again whenever the rig's phase or what is brought home changes. */
-export function Recordings({ nodes, phase }: { nodes: readonly RigNode[]; phase: RigSummary['phase'] }) {
+/** Recordings on the cameras, by session; read again whenever the rig's phase, a camera's part or what is brought home changes. */
+export function Recordings({ view, phase }: { view: RigView; phase: RigSummary['phase'] }) {
+  const { nodes } = view;
   const [lists, setLists] = useState<{ sessions: RecordedSession[]; problems: [string, Problem][] }>();
   const [watched, setWatched] = useState<{ title: string; address: string }>();
   const cameras = nodes.filter(({ available }) => available).map(({ camera_id }) => camera_id as string);
   const home = nodes
     .flatMap(({ status }) => status?.offload ?? [])
     .filter(({ state }) => state === 'offloaded').length;
-  const occasion = `${cameras.join(' ')} ${phase} ${home}`;
+  const parts = nodes.map(({ status }) => status?.recorder?.recording?.part ?? 0);
+  const occasion = `${cameras.join(' ')} ${phase} ${parts.join(' ')} ${home}`;
+  const running = runningSessions(view);
 
   useEffect(() => {
     const control = new AbortController();
@@ -35,7 +37,8 @@ export function Recordings({ nodes, phase }: { nodes: readonly RigNode[]; phase:
       <h2 id="recordings">Recordings on the cameras</h2>
       {(lists?.problems ?? []).map(([camera, problem]) => (
         <p key={camera} class="card-problem" data-tone="warning">
-          <strong>{camera}</strong> does not tell what it has: {problem.message}
+          <strong>{camera}</strong> does not tell what it has:{' '}
+          <span title={problem.message}>{troubleOf(problem)}</span>
         </p>
       ))}
       {lists === undefined ? (
@@ -52,15 +55,19 @@ export function Recordings({ nodes, phase }: { nodes: readonly RigNode[]; phase:
             <li key={session.uid} class="panel recorded">
               <div class="heading">
                 <h3>{session.name}</h3>
-                <Pill
-                  tone={session.offloaded ? 'calm' : 'warning'}
-                  text={session.offloaded ? 'Home' : 'Only on the cameras'}
-                />
+                <SessionPill session={session} running={running.has(session.uid)} />
               </div>
               <p class="soft small">
                 {dateText(session.startedAt)} · {clockTime(session.durationSec)} ·{' '}
                 {bytesText(session.sizeBytes)}
               </p>
+              {session.lacks.length === 0 ? null : (
+                <p class="card-problem" data-tone="warning">
+                  {session.lacks
+                    .map(({ camera, seconds }) => `${camera} lacks ${lengthText(seconds)}`)
+                    .join(', ')}
+                </p>
+              )}
               <div class="plays">
                 {session.files.map(({ camera, part, playlist }) => (
                   <button
@@ -92,6 +99,23 @@ export function Recordings({ nodes, phase }: { nodes: readonly RigNode[]; phase:
       ) : null}
     </section>
   );
+}
+
+function SessionPill({ session, running }: { session: RecordedSession; running: boolean }) {
+  if (running) return <Pill tone="recording" text="Recording" />;
+  return session.offloaded ? (
+    <Pill tone="calm" text="Home" />
+  ) : (
+    <Pill tone="warning" text="Only on the cameras" />
+  );
+}
+
+/** What is home of these is not all that there will be. */
+function runningSessions({ session, nodes }: RigView): ReadonlySet<string> {
+  return new Set([
+    ...(session?.state === 'preparing' || session?.state === 'recording' ? [session.session_uid] : []),
+    ...nodes.flatMap(({ available, status }) => (available && status?.recorder?.session_uid) || []),
+  ]);
 }
 
 /** The list of each camera, through the node that serves this page. */

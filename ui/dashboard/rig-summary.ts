@@ -1,5 +1,6 @@
 import type { RigView } from '#contracts/http-node.ts';
 import type { NodeStatus } from '#contracts/states.ts';
+import { meaningOf } from './trouble-words.ts';
 
 /** What the first screen says, decided from what the rig told. Pure: the page only draws it. */
 
@@ -32,6 +33,8 @@ type RigNode = RigView['nodes'][number];
 
 /** Clocks that may be wrong by more than this make three views of one moment three moments. */
 const OFFSET_WARN_MS = 5;
+/** So soon after the first frame a camera that prepares has not failed: its first word is on its way. */
+const FRESH_SEC = 2;
 
 export function summarize(view: RigView | undefined): RigSummary {
   if (!view)
@@ -43,7 +46,7 @@ export function summarize(view: RigView | undefined): RigSummary {
       detail: 'Waiting for the first word from the rig',
     };
   const present = view.nodes.filter((node) => node.available && node.status);
-  const problems = problemsOf(view);
+  const problems = problemsOf(view, absentees(view));
   const worst: Tone = problems.some(({ tone }) => tone === 'fault')
     ? 'fault'
     : problems.length > 0
@@ -58,7 +61,7 @@ export function summarize(view: RigView | undefined): RigSummary {
       phase: 'empty',
       tone: 'fault',
       headline: 'No camera',
-      detail: `None of the ${total} cameras answers`,
+      detail: total === 1 ? 'The camera does not answer' : `None of the ${total} cameras answers`,
     };
 
   const recording = view.nodes.filter((node) => node.available && node.status?.recorder?.recording);
@@ -78,7 +81,7 @@ export function summarize(view: RigView | undefined): RigSummary {
       headline: 'Recording',
       detail:
         recording.length === total
-          ? `All ${total} cameras`
+          ? allOf(total)
           : `${recording.length} of ${total} cameras: ${names(view.nodes.filter((node) => !recording.includes(node)))} missing`,
       recordedSec,
       action: 'stop',
@@ -121,7 +124,7 @@ export function summarize(view: RigView | undefined): RigSummary {
     phase: 'ready',
     tone: able.length < total ? 'warning' : worst === 'fault' ? 'warning' : worst,
     headline: 'Ready',
-    detail: able.length === total ? `All ${total} cameras` : `${able.length} of ${total} cameras can record`,
+    detail: able.length === total ? allOf(total) : `${able.length} of ${total} cameras can record`,
     action: 'start',
   };
 }
@@ -147,15 +150,44 @@ function leastSpace(nodes: readonly RigNode[]): RigSummary['lasts'] {
   return known.sort((a, b) => a.minutes - b.minutes)[0] ?? null;
 }
 
+/** Cameras that are there and record nothing while others do; while the rig stops, some end before the others. */
+function absentees({ nodes, session }: RigView): ReadonlyMap<RigNode, RigProblem> {
+  const durations = nodes.flatMap(({ available, status }) =>
+    available && status?.recorder?.recording ? [status.recorder.recording.duration_sec] : [],
+  );
+  if (durations.length === 0 || session?.state === 'stopped') return new Map();
+  const fresh = Math.max(...durations) < FRESH_SEC;
+  return new Map(
+    nodes
+      .filter(({ available, status }) => available && status && !status.recorder?.recording)
+      .map((node) => [node, absence(node, fresh)]),
+  );
+}
+
+function absence({ camera_id, status }: RigNode, fresh: boolean): RigProblem {
+  const about = { tone: 'fault', camera: camera_id } as const;
+  if (status?.recorder?.state !== 'preparing')
+    return {
+      ...about,
+      text: 'is not recording',
+      remedy: 'The others go on. When it does not join them, restart this camera.',
+    };
+  return { ...about, text: fresh ? 'is not recording yet: starting' : 'is not recording: starting again' };
+}
+
 /** All that is wrong, the worst first. */
-function problemsOf({ nodes, disagreements }: RigView): RigProblem[] {
+function problemsOf(
+  { nodes, disagreements }: RigView,
+  absent: ReadonlyMap<RigNode, RigProblem>,
+): RigProblem[] {
   const found: RigProblem[] = disagreements.map((text) => ({
     tone: 'fault',
     camera: null,
     text: `The cameras disagree: ${text}`,
     remedy: 'Stop and start again; when it stays, restart the camera that differs.',
   }));
-  for (const { camera_id, available, status } of nodes) {
+  for (const node of nodes) {
+    const { camera_id, available, status } = node;
     if (!available || !status) {
       found.push({
         tone: 'fault',
@@ -165,8 +197,17 @@ function problemsOf({ nodes, disagreements }: RigView): RigProblem[] {
       });
       continue;
     }
-    for (const { code, message } of status.warnings)
-      found.push({ tone: isFault(status, code) ? 'fault' : 'warning', camera: camera_id, text: message });
+    const absence = absent.get(node);
+    if (absence) found.push(absence);
+    for (const { code, message } of status.warnings) {
+      const remedy = meaningOf(code);
+      found.push({
+        tone: isFault(status, code) ? 'fault' : 'warning',
+        camera: camera_id,
+        text: message,
+        ...(remedy === undefined ? {} : { remedy }),
+      });
+    }
     const offset = status.sync?.clock.offset_ms;
     if (typeof offset === 'number' && Math.abs(offset) > OFFSET_WARN_MS)
       found.push({ tone: 'warning', camera: camera_id, text: `its clock is off by ${offset.toFixed(1)} ms` });
@@ -180,6 +221,10 @@ function isFault(status: NodeStatus, code: string): boolean {
   const gates = status.recorder?.gates ?? [];
   if (gates.some((gate) => `gate_${gate.gate}` === code && gate.level === 'hard')) return true;
   return (status.recorder?.faults ?? []).some((fault) => fault.code === code);
+}
+
+function allOf(total: number): string {
+  return total === 1 ? 'The one camera' : `All ${total} cameras`;
 }
 
 function names(nodes: readonly RigNode[]): string {

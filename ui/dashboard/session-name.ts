@@ -15,3 +15,13 @@ export function sessionName(text: string): string | undefined {
     .slice(0, LENGTH_MAX);
   return name === '' ? undefined : name;
 }
+
+/** What to say of a name while it is typed; empty when it is taken as it is. */
+export function savedAs(text: string): string {
+  const wanted = text.trim();
+  const name = sessionName(text);
+  if (wanted === '' || name === wanted) return '';
+  return name === undefined
+    ? 'No letter of it can stand in a file name: named by the time'
+    : `Saved as ${name}`;
+}

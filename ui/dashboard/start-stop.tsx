@@ -4,7 +4,7 @@ import { nodeRoutes } from '#contracts/routes.ts';
 import { Notice, ProblemNotice } from '../components/notice.tsx';
 import { type Problem, postJson, problemIn } from '../live/http.ts';
 import type { RigSummary } from './rig-summary.ts';
-import { sessionName } from './session-name.ts';
+import { savedAs, sessionName } from './session-name.ts';
 
 /** A stop has to be meant: the second tap has this long. */
 const CONFIRM_MS = 4000;
@@ -94,9 +94,11 @@ export function StartStop({
         </div>
       ) : null}
       {action === 'start' ? (
-        <label class="field">
-          Name of the match, if you like
+        <div class="field">
+          <label for="match-name">Name of the match, if you like</label>
           <input
+            id="match-name"
+            aria-describedby="match-name-words"
             value={name}
             maxLength={64}
             autocomplete="off"
@@ -105,7 +107,10 @@ export function StartStop({
             disabled={disabled}
             onInput={(event) => setName(event.currentTarget.value)}
           />
-        </label>
+          <p id="match-name-words" class="field-words soft small" aria-live="polite">
+            {savedAs(name)}
+          </p>
+        </div>
       ) : null}
       <div class="thumb">
         {action === 'stop' ? (

@@ -12,6 +12,21 @@ export function clockTime(seconds: number | null | undefined): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
+/** Of a recording or a job: `0.4 s`, from one second on as `clockTime`. */
+export function durationText(seconds: number | null | undefined): string {
+  if (typeof seconds === 'number' && seconds >= 0 && seconds < 1) return `${seconds.toFixed(1)} s`;
+  return clockTime(seconds);
+}
+
+/** Of what is missing: `33 ms`, `6.0 s`, `50 s`, `3 min 5 s`. */
+export function lengthText(seconds: number): string {
+  if (seconds < 0.1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
 /** `95` → `1 h 35 min`; beyond two days in days. */
 export function minutesText(minutes: number | null | undefined): string {
   if (minutes === null || minutes === undefined || !Number.isFinite(minutes)) return UNKNOWN;

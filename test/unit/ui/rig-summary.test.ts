@@ -199,6 +199,52 @@ t.test('a rig that records', (t) => {
   t.end();
 });
 
+t.test('a camera that is there and does not record while others do is a fault', (t) => {
+  const of = (state: Recorder['state'], others = 12, change: Partial<RigView> = {}) =>
+    summarize(
+      view(
+        [node('CAM_L', { recorder: recording(others) }), node('CAM_C', { recorder: recorder({ state }) })],
+        {
+          session: session('recording'),
+          ...change,
+        },
+      ),
+    );
+  t.match(of('idle'), {
+    detail: '1 of 2 cameras: CAM_C missing',
+    problems: [{ tone: 'fault', camera: 'CAM_C', text: 'is not recording', remedy: /.+/ }],
+  });
+  t.match(of('idle', 12, { session: null }).problems, [{ text: 'is not recording' }]);
+  t.match(of('preparing').problems, [{ tone: 'fault', text: 'is not recording: starting again' }]);
+  t.match(of('preparing', 0.5).problems, [{ text: 'is not recording yet: starting' }], 'at a start');
+  t.same(of('idle', 12, { session: session('stopped') }).problems, [], 'one ends before the other');
+  t.same(summarize(view([node('CAM_L', { recorder: recording(1) })])).problems, []);
+  t.match(
+    summarize(view([node('CAM_L', { recorder: recording(12) }), node('CAM_C', { recorder: null })])).problems,
+    [{ text: 'is not recording' }],
+    'its recorder is silent',
+  );
+  t.end();
+});
+
+t.test('a camera that failed starts again by itself', (t) => {
+  const failed = node('CAM_L', {
+    recorder: { ...recording(3), faults: [{ code: 'camera_failed', message: 'no frame for 1 s' }] },
+    warnings: [{ service: 'recorder', code: 'camera_failed', message: 'no frame for 1 s' }],
+  });
+  t.match(summarize(view([failed])).problems, [
+    { tone: 'fault', text: 'no frame for 1 s', remedy: 'It starts again by itself.' },
+  ]);
+  t.end();
+});
+
+t.test('a rig of one camera', (t) => {
+  t.match(summarize(view([node('CAM_L')])), { phase: 'ready', detail: 'The one camera' });
+  t.match(summarize(view([node('CAM_L', { recorder: recording(3) })])), { detail: 'The one camera' });
+  t.match(summarize(view([node('CAM_L', {}, false)])), { detail: 'The camera does not answer' });
+  t.end();
+});
+
 t.test('between the states', (t) => {
   t.match(summarize(view([node('CAM_L', { recorder: recorder({ state: 'preparing' }) })])), {
     phase: 'preparing',

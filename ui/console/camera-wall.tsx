@@ -5,7 +5,7 @@ import { Icon } from './icon.tsx';
 import { jobState, proxyJobOf, remainingText } from './job-words.ts';
 import { hrefOf } from './page-route.ts';
 import type { Playback } from './playback/playback.ts';
-import { holeAt, type Track } from './playback/timeline.ts';
+import { holeAt, standingOf, type Track } from './playback/timeline.ts';
 import { usePlaying } from './playback/use-playback.ts';
 import { offsetText } from './playback/words.ts';
 import { percent } from './session-summary.ts';
@@ -84,7 +84,7 @@ function Tile({
       />
       <figcaption>
         <span class="tile-name">{name}</span>
-        <Offset playback={playback} name={name} />
+        <Offset playback={playback} track={track} />
       </figcaption>
       <TileNotice playback={playback} session={session} track={track} jobs={jobs} state={state} />
       <button
@@ -101,11 +101,18 @@ function Tile({
   );
 }
 
-function Offset({ playback, name }: { playback: Playback; name: string }) {
+function Offset({ playback, track }: { playback: Playback; track: Track }) {
+  const { name } = track;
+  const standing = usePlaying(playback, (view) => standingOf(track, view.atSec));
   const text = usePlaying(playback, (view) => {
     const video = view.videos[name];
     return video?.state === 'ready' ? offsetText(video.offsetSec) : '';
   });
+  // What is shown then is the nearest frame there is, which says nothing about the playing.
+  if (text !== '' && standing !== 'within')
+    return (
+      <span class="tile-offset">{standing === 'before' ? 'not recording yet' : 'no longer recording'}</span>
+    );
   return (
     <span class="tile-offset figures" title="Picture minus common clock" data-testid={`offset-${name}`}>
       <span class="visually-hidden">Picture minus common clock: </span>
@@ -113,6 +120,12 @@ function Offset({ playback, name }: { playback: Playback; name: string }) {
     </span>
   );
 }
+
+const NOTHING_HERE = {
+  before: 'is not recording yet',
+  within: 'recorded nothing here',
+  after: 'is no longer recording',
+} as const;
 
 /** Why there is no picture. */
 function TileNotice({
@@ -131,6 +144,7 @@ function TileNotice({
   const key = usePlaying(playback, (view) => view.videos[track.name]?.clip?.key ?? null);
   const hole = usePlaying(playback, (view) => holeAt(track, view.atSec)?.words ?? null);
   const problem = usePlaying(playback, (view) => view.videos[track.name]?.problem ?? null);
+  const standing = usePlaying(playback, (view) => standingOf(track, view.atSec));
   switch (state) {
     case 'ready':
       return hole === null ? null : <p class="tile-gap">{hole}</p>;
@@ -151,7 +165,7 @@ function TileNotice({
       return (
         <p class="tile-notice">
           {track.clips.length > 0
-            ? `${track.name} recorded nothing here`
+            ? `${track.name} ${NOTHING_HERE[standing]}`
             : session.missing.includes(track.name)
               ? `${track.name} has not sent its recording yet`
               : `Nothing of ${track.name} can be placed in time`}

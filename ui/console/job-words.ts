@@ -1,8 +1,9 @@
 import { ERRORS } from '#contracts/error-table.ts';
 import type { Job, PanoramaJob } from '#contracts/http-central.ts';
 import type { Tone } from '../components/tone.ts';
-import { clockTime, UNKNOWN } from '../live/format.ts';
+import { durationText, lengthText, UNKNOWN } from '../live/format.ts';
 import type { Problem } from '../live/http.ts';
+import { LEFT_OUT_MIN_SEC } from './session-summary.ts';
 
 /** What the page says about a job. Pure. */
 
@@ -37,8 +38,11 @@ const STATES: Readonly<Record<Job['state'], readonly [tone: Tone, word: string]>
   cancelled: ['unknown', 'Cancelled'],
 };
 
-export function jobState({ state }: Job): { tone: Tone; word: string } {
-  const [tone, word] = STATES[state];
+export function jobState(job: Job): { tone: Tone; word: string } {
+  const [tone, word] = STATES[job.state];
+  const leftOutSec = job.kind === 'panorama' && job.state === 'done' ? (job.result?.uncovered_sec ?? 0) : 0;
+  if (leftOutSec > LEFT_OUT_MIN_SEC)
+    return { tone: 'warning', word: `${word}, ${lengthText(leftOutSec)} missing` };
   return { tone, word };
 }
 
@@ -59,7 +63,7 @@ export function speedText(speed: number | null): string {
 /** From the first attempt's start to the end. */
 export function tookText({ started_at, finished_at }: Job): string {
   if (started_at === null || finished_at === null) return UNKNOWN;
-  return clockTime((Date.parse(finished_at) - Date.parse(started_at)) / 1000);
+  return durationText((Date.parse(finished_at) - Date.parse(started_at)) / 1000);
 }
 
 export function settingsText({ settings }: PanoramaJob): string {

@@ -3,9 +3,10 @@ import type { CentralSession, Job } from '#contracts/http-central.ts';
 import type { PanoramaResult } from '#contracts/panorama.ts';
 import { Notice, ProblemNotice } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
-import { clockTime, figure, UNKNOWN } from '../live/format.ts';
+import { durationText, figure, lengthText, UNKNOWN } from '../live/format.ts';
 import { problemOfJob } from './job-words.ts';
 import { MakePanorama } from './make-panorama.tsx';
+import { LEFT_OUT_MIN_SEC } from './session-summary.ts';
 
 /** How far the panorama can be trusted, in numbers, and another one with other settings. */
 export function PanoramaPanel({ session, jobs }: { session: CentralSession; jobs: readonly Job[] }) {
@@ -64,6 +65,15 @@ function Result({ result }: { result: PanoramaResult }) {
   const wanted = reason?.code !== 'not_wanted';
   return (
     <div class="panel calibration" data-testid="calibration">
+      {result.uncovered_sec > LEFT_OUT_MIN_SEC ? (
+        <Notice tone="warning" title={`Missing here: ${lengthText(result.uncovered_sec)} of the match`}>
+          <p>
+            The panorama shows the longest stretch that every camera recorded without a break, from{' '}
+            {timeText(result.from)} to {timeText(result.to)}. All else that was recorded is in the recordings
+            of the cameras.
+          </p>
+        </Notice>
+      ) : null}
       <p class="calibration-head">
         <Pill
           tone={calibration ? 'calm' : wanted ? 'warning' : 'unknown'}
@@ -91,11 +101,11 @@ function Result({ result }: { result: PanoramaResult }) {
       </div>
       <p class="soft small figures">
         {result.width}×{result.height}, {figure(result.fps, result.fps % 1 ? 2 : 0)}/s,{' '}
-        {clockTime(result.duration_sec)}, {result.frames} frames, {result.layout}
+        {durationText(result.duration_sec)}, {result.frames} frames, {result.layout}
         {calibration
           ? ` · ${calibration.control_points} control points, ${calibration.rms_px.toFixed(2)} px rms, ${calibration.max_px.toFixed(1)} px at most`
           : ''}
-        {result.uncovered_sec > 0
+        {result.uncovered_sec >= 0.05 && result.uncovered_sec <= LEFT_OUT_MIN_SEC
           ? ` · ${figure(result.uncovered_sec, 1)} s of the recordings are not in it`
           : ''}
       </p>
@@ -179,6 +189,11 @@ function Seams({ result: { seams, calibration } }: { result: PanoramaResult }) {
       </table>
     </section>
   );
+}
+
+/** In the zone of the browser, as the player shows it. */
+function timeText(wireTime: string): string {
+  return new Date(wireTime).toLocaleTimeString();
 }
 
 function degrees(value: number): string {

@@ -1,24 +1,43 @@
 import type { CentralRecording } from '#contracts/http-central.ts';
 import type { Manifest } from '#contracts/manifest.ts';
-import { bytesText, clockTime, figure, UNKNOWN } from '../live/format.ts';
+import { bytesText, durationText, figure, UNKNOWN } from '../live/format.ts';
+import type { ListedGap } from './playback/gaps.ts';
 
 /** Facts about one recording, row by row, so that cameras can be compared. Pure. */
 
 export interface Fact {
   readonly name: string;
+  /** What exactly is told, where the name could mean several things. */
+  readonly note?: string;
   readonly value: string;
   /** Something an analyst should not overlook. */
   readonly odd?: boolean;
 }
 
-export function factsOf(recording: CentralRecording, manifest: Manifest | undefined): Fact[] {
+/** `gaps` of this recording: what was lost before its first frame is in none of its own counts. */
+export function factsOf(
+  recording: CentralRecording,
+  manifest: Manifest | undefined,
+  gaps: readonly ListedGap[] = [],
+): Fact[] {
   const own = manifest?.touchline;
   const dropped = manifest?.quality?.dropped_frames;
+  const before = gaps.reduce((sum, { within, frames }) => sum + (within ? 0 : frames), 0);
+  const lost = dropped === undefined && before === 0 ? undefined : (dropped ?? 0) + before;
   const { width, height, fps, codec, frames } = recording;
   return [
-    { name: 'First frame', value: timeOfDay(recording.started_at), odd: recording.master_time === false },
-    { name: 'Off the agreed start', value: signed(own?.start_skew_ms, 1, 'ms') },
-    { name: 'Duration', value: clockTime(recording.duration_sec) },
+    {
+      name: 'First frame',
+      note: 'of the file, which may begin before the start',
+      value: timeOfDay(recording.started_at),
+      odd: recording.master_time === false,
+    },
+    {
+      name: 'Off the agreed start',
+      note: 'the first frame at or after it',
+      value: signed(own?.start_skew_ms, 1, 'ms'),
+    },
+    { name: 'Duration', value: durationText(recording.duration_sec) },
     {
       name: 'Picture',
       value:
@@ -26,7 +45,7 @@ export function factsOf(recording: CentralRecording, manifest: Manifest | undefi
     },
     { name: 'Codec', value: codec ?? UNKNOWN },
     { name: 'Frames', value: figure(frames) },
-    { name: 'Frames dropped', value: figure(dropped), odd: (dropped ?? 0) > 0 },
+    { name: 'Frames lost', value: figure(lost), odd: (lost ?? 0) > 0 },
     { name: 'Encoder restarts', value: figure(own?.encoder_restarts), odd: (own?.encoder_restarts ?? 0) > 0 },
     { name: 'Disk errors', value: figure(own?.disk_errors), odd: (own?.disk_errors ?? 0) > 0 },
     { name: 'Clock off the master', value: clockText(own?.clock), odd: own?.clock.offset_ms === null },

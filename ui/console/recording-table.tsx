@@ -1,8 +1,10 @@
 import type { CentralRecording, CentralSession } from '#contracts/http-central.ts';
 import type { Manifest } from '#contracts/manifest.ts';
 import { centralRoutes } from '#contracts/routes.ts';
+import { lengthText, UNKNOWN } from '../live/format.ts';
 import { path } from '../live/http.ts';
 import { CopyButton } from './copy-button.tsx';
+import { gapsOfRecording, type ListedGap } from './playback/gaps.ts';
 import { recordingKey, type Timeline } from './playback/timeline.ts';
 import { momentText } from './playback/words.ts';
 import { factsOf } from './recording-facts.ts';
@@ -26,16 +28,19 @@ export function RecordingTable({
   const severalParts = new Set(recordings.filter(({ part }) => part > 1).map(({ camera_id }) => camera_id));
   const columns = recordings.map((recording) => {
     const key = recordingKey(recording);
+    const track = timeline.tracks.find(({ name }) => name === recording.camera_id);
+    const gaps = track ? gapsOfRecording(track, key) : [];
     return {
       key,
       recording,
+      gaps,
       title: severalParts.has(recording.camera_id)
         ? `${recording.camera_id} part ${recording.part}`
         : recording.camera_id,
-      facts: factsOf(recording, manifests.get(key)),
+      facts: factsOf(recording, manifests.get(key), gaps),
     };
   });
-  const rows = columns[0]?.facts.map(({ name }) => name) ?? [];
+  const rows = columns[0]?.facts.map(({ name, note }) => ({ name, note })) ?? [];
   return (
     <section class="section" aria-labelledby="recordings">
       <div class="section-head">
@@ -58,9 +63,12 @@ export function RecordingTable({
             </tr>
           </thead>
           <tbody>
-            {rows.map((name, row) => (
+            {rows.map(({ name, note }, row) => (
               <tr key={name}>
-                <th scope="row">{name}</th>
+                <th scope="row">
+                  {name}
+                  {note === undefined ? null : <small class="row-note">{note}</small>}
+                </th>
                 {columns.map(({ key, facts }) => (
                   <td key={key} class="figures" data-odd={facts[row]?.odd}>
                     {facts[row]?.value}
@@ -70,14 +78,9 @@ export function RecordingTable({
             ))}
             <tr>
               <th scope="row">Gaps</th>
-              {columns.map(({ key, recording }) => (
-                <td key={key} class="figures">
-                  <Gaps
-                    recording={recording}
-                    timeline={timeline}
-                    known={manifests.has(key)}
-                    onSeek={onSeek}
-                  />
+              {columns.map(({ key, gaps }) => (
+                <td key={key} class="figures" data-odd={gaps.length > 0}>
+                  <Gaps gaps={gaps} known={manifests.has(key)} onSeek={onSeek} />
                 </td>
               ))}
             </tr>
@@ -124,34 +127,39 @@ function ManifestText({ title, manifest }: { title: string; manifest: Manifest |
   );
 }
 
+/** More than these stay folded, so that the table stays one to compare by. */
+const GAPS_SHOWN = 3;
+
 function Gaps({
-  recording,
-  timeline,
+  gaps,
   known,
   onSeek,
 }: {
-  recording: CentralRecording;
-  timeline: Timeline;
+  gaps: readonly ListedGap[];
   known: boolean;
   onSeek: (atSec: number) => void;
 }) {
-  if (!known) return <>—</>;
-  const track = timeline.tracks.find(({ name }) => name === recording.camera_id);
-  const clip = track?.clips.find(({ key }) => key === recordingKey(recording));
-  const gaps = (track?.holes ?? []).filter(
-    ({ kind, fromSec }) => kind === 'gap' && clip && fromSec >= clip.startSec && fromSec < clip.endSec,
-  );
-  if (gaps.length === 0) return <>none</>;
-  return (
-    <ul>
+  if (gaps.length === 0) return <>{known ? 'none' : UNKNOWN}</>;
+  const list = (
+    <ul class="gaps">
       {gaps.map((gap) => (
         <li key={gap.fromSec}>
-          <button type="button" class="textual" onClick={() => onSeek(gap.fromSec)} title={gap.words}>
-            at {momentText(gap.fromSec)}, {Math.round((gap.toSec - gap.fromSec) * 1000)} ms
+          <button type="button" class="textual" onClick={() => onSeek(gap.fromSec)}>
+            at {momentText(gap.fromSec)}, {lengthText(gap.toSec - gap.fromSec)}: {gap.reason}
           </button>
         </li>
       ))}
     </ul>
+  );
+  if (gaps.length <= GAPS_SHOWN) return list;
+  const allSec = gaps.reduce((sum, { fromSec, toSec }) => sum + toSec - fromSec, 0);
+  return (
+    <details>
+      <summary class="textual">
+        {gaps.length} gaps, {lengthText(allSec)} in all
+      </summary>
+      {list}
+    </details>
   );
 }
 

@@ -3,7 +3,7 @@ import type { CentralSession, Job } from '#contracts/http-central.ts';
 import { Empty, Notice, ProblemNotice } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
 import { ProgressBar } from '../components/progress-bar.tsx';
-import { clockTime, count, dateText } from '../live/format.ts';
+import { count, dateText, durationText } from '../live/format.ts';
 import { CameraWall } from './camera-wall.tsx';
 import { jobsOf } from './central-data.ts';
 import { JobCard } from './job-card.tsx';
@@ -137,7 +137,7 @@ function SessionHead({ session, jobs }: { session: CentralSession; jobs: readonl
           <Name text={session.session_id} />
         </h1>
         <p class="soft">
-          {dateText(session.started_at)} · {clockTime(session.duration_sec)} ·{' '}
+          {dateText(session.started_at)} · {durationText(session.duration_sec)} ·{' '}
           {count(session.cameras.length, 'camera')}
         </p>
       </div>

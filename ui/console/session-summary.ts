@@ -1,6 +1,6 @@
 import type { CentralSession, Job } from '#contracts/http-central.ts';
 import type { Tone } from '../components/tone.ts';
-import { count } from '../live/format.ts';
+import { count, lengthText } from '../live/format.ts';
 
 /** What a card of the list says about a session, decided from the session and its jobs. Pure. */
 
@@ -26,6 +26,9 @@ export interface CameraSummary {
   readonly camera: string;
   readonly state: 'here' | 'unfinished' | 'missing';
 }
+
+/** Cameras begin and end a little apart, and no panorama has that; beyond this it lacks something of the match. Seconds. */
+export const LEFT_OUT_MIN_SEC = 1;
 
 /** `jobs` are the session's, the newest first. */
 export function summarizeSession(session: CentralSession, jobs: readonly Job[]): SessionSummary {
@@ -72,6 +75,9 @@ export function summarizeSession(session: CentralSession, jobs: readonly Job[]):
     return { ...base, state: 'panorama-failed', tone: 'fault', words: 'Panorama failed' };
   if (proxies.some((job) => job.state === 'failed'))
     return { ...base, state: 'proxy-failed', tone: 'warning', words: 'A proxy failed' };
+  const leftOutSec = session.panorama?.result.uncovered_sec ?? 0;
+  if (leftOutSec > LEFT_OUT_MIN_SEC)
+    return { ...base, state: 'done', tone: 'warning', words: `Panorama: ${lengthText(leftOutSec)} missing` };
   if (session.panorama) return { ...base, state: 'done', tone: 'calm', words: 'Panorama ready' };
   return { ...base, state: 'complete', tone: 'calm', words: 'Complete, no panorama' };
 }

@@ -2,7 +2,7 @@ import type { CentralSession } from '#contracts/http-central.ts';
 import { Empty } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
 import { ProgressBar } from '../components/progress-bar.tsx';
-import { clockTime, count, dateText } from '../live/format.ts';
+import { count, dateText, durationText } from '../live/format.ts';
 import { jobsOf, sessionsInOrder } from './central-data.ts';
 import { Name } from './name.tsx';
 import { hrefOf } from './page-route.ts';
@@ -45,7 +45,7 @@ function SessionCard({ session }: { session: CentralSession }) {
       <a href={hrefOf({ page: 'session', uid: session.session_uid, view: null })}>
         <div class="session-picture">
           <Picture src={thumbnail} fallback="No picture yet" />
-          <span class="duration figures">{clockTime(session.duration_sec)}</span>
+          <span class="duration figures">{durationText(session.duration_sec)}</span>
         </div>
         <div class="session-words">
           <h2>

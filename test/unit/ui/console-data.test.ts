@@ -120,6 +120,16 @@ t.test('a session in one or two words', (t: Test) => {
   t.same(of(whole, [panoramaJob()]), ['waiting', 'Panorama waits for a worker', null]);
   t.same(of(whole, [panoramaJob({ state: 'failed' })]), ['panorama-failed', 'Panorama failed', null]);
   t.same(of(whole, [proxyJob('CAM_L/1', { state: 'failed' })]), ['proxy-failed', 'A proxy failed', null]);
+  const made = (uncovered_sec: number) =>
+    ({ url: '/p', thumbnail_url: null, result: { uncovered_sec } }) as unknown as NonNullable<
+      typeof whole.panorama
+    >;
+  t.match(summarizeSession(session({ panorama: made(0.4) }), []), { words: 'Panorama ready', tone: 'calm' });
+  t.match(summarizeSession(session({ panorama: made(50.2) }), []), {
+    state: 'done',
+    words: 'Panorama: 50 s missing',
+    tone: 'warning',
+  });
   t.equal(percent(0.9999), '99 %', 'not done before it is');
   t.end();
 });

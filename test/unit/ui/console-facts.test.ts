@@ -88,7 +88,7 @@ t.test('facts of a recording, and which are odd', (t: Test) => {
   t.match(named(sound), {
     'Off the agreed start': '+12.4 ms',
     Picture: '1920×1080, 30/s',
-    'Frames dropped': '0',
+    'Frames lost': '0',
     'Clock off the master': '−0.50 ± 0.25 ms',
     'After a crash': 'no',
   });
@@ -110,14 +110,21 @@ t.test('facts of a recording, and which are odd', (t: Test) => {
   t.match(named(poor), { 'After a crash': 'recovered, 2.0 kB lost', Picture: '1920×1080, 29.97/s' });
   t.same(odd(poor), [
     'First frame',
-    'Frames dropped',
+    'Frames lost',
     'Encoder restarts',
     'Clock off the master',
     'After a crash',
   ]);
 
+  const gap = { fromSec: 0, toSec: 6, frames: 180, reason: 'the camera failed', within: false };
+  t.match(
+    named(factsOf(recording('CAM_L'), manifest(own, 3), [gap, { ...gap, frames: 3, within: true }])),
+    { 'Frames lost': '183' },
+    'those before the first frame too; those within are counted by the file',
+  );
+
   const bare = factsOf(recording('CAM_L', { width: null, height: null, fps: null, frames: null }), undefined);
-  t.match(named(bare), { Picture: '—', Frames: '—', 'Frames dropped': '—', 'Clock off the master': '—' });
+  t.match(named(bare), { Picture: '—', Frames: '—', 'Frames lost': '—', 'Clock off the master': '—' });
   t.same(odd(bare), [], 'what is not known is not odd');
   t.end();
 });

@@ -2,7 +2,15 @@ import t, { type Test } from 'tap';
 import type { Manifest } from '#contracts/manifest.ts';
 import { going, movedTo, timeAt } from '../../../ui/console/playback/common-clock.ts';
 import { correction, mediaTarget, smoothed, stepped } from '../../../ui/console/playback/following.ts';
-import { clipAt, epochUs, holeAt, panoramaTrack, timelineOf } from '../../../ui/console/playback/timeline.ts';
+import { gapsOfRecording } from '../../../ui/console/playback/gaps.ts';
+import {
+  clipAt,
+  epochUs,
+  holeAt,
+  panoramaTrack,
+  standingOf,
+  timelineOf,
+} from '../../../ui/console/playback/timeline.ts';
 import { recording, session } from './console-samples.ts';
 
 const at = (text: string): string => `2026-03-15T14:00:${text}Z`;
@@ -78,6 +86,60 @@ t.test('gaps lie where the recording lies, whatever clock the manifest was writt
   });
   const [left] = timelineOf(match, new Map([['CAM_L/1', manifest]])).tracks;
   t.match(left?.holes, [{ fromSec: 10, toSec: 10.4, kind: 'gap', words: /^12 frames missing/ }]);
+  t.end();
+});
+
+t.test('what is lost between two parts belongs to the later one', (t: Test) => {
+  const manifest = (start: string, gaps: object[]): Manifest =>
+    ({ timing: { start_time: start }, touchline: { gaps } }) as unknown as Manifest;
+  const [first, second] = [at('00.000000'), at('26.000007')];
+  const match = session({
+    cameras: ['CAM_R'],
+    recordings: [
+      // A rounding away from where the gap begins.
+      recording('CAM_R', { started_at: first, duration_sec: 20.000004 }),
+      recording('CAM_R', { started_at: second, duration_sec: 30, part: 2 }),
+    ],
+  });
+  const lost = { from: at('20.000001'), to: second, frames: 180, reason: 'the camera failed' };
+  const within = { from: at('40.000000'), to: at('40.100000'), frames: 3, reason: 'frames lost' };
+  const of = (key: string, gaps: object[]) => {
+    const manifests = new Map([
+      ['CAM_R/1', manifest(first, [])],
+      ['CAM_R/2', manifest(second, gaps)],
+    ]);
+    const [track] = timelineOf(match, manifests).tracks;
+    return track
+      ? gapsOfRecording(track, key).map(({ frames, reason, within }) => [frames, reason, within])
+      : [];
+  };
+  t.same(of('CAM_R/1', [lost]), []);
+  t.same(of('CAM_R/2', [lost, within]), [
+    [180, 'the camera failed', false],
+    [3, 'frames lost', true],
+  ]);
+  t.same(
+    of('CAM_R/2', [within]),
+    [
+      [180, 'nothing recorded', false],
+      [3, 'frames lost', true],
+    ],
+    'also when no manifest tells of it',
+  );
+  t.end();
+});
+
+t.test('a camera before its first frame and behind its last', (t: Test) => {
+  const track = {
+    name: 'CAM_L',
+    holes: [],
+    clips: [{ key: '', startSec: 0.375, endSec: 20, fps: 30, url: '', part: 1 }],
+  };
+  t.same(
+    [0, 0.3, 0.34, 10, 20.05, 20.1].map((atSec) => standingOf(track, atSec)),
+    ['before', 'before', 'within', 'within', 'within', 'after'],
+  );
+  t.equal(standingOf({ ...track, clips: [] }, 3), 'within');
   t.end();
 });
 

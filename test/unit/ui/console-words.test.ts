@@ -1,6 +1,8 @@
 import t, { type Test } from 'tap';
+import type { PanoramaResult } from '#contracts/panorama.ts';
 import {
   grouped,
+  jobState,
   jobTitle,
   problemOfJob,
   remainingText,
@@ -34,6 +36,14 @@ t.test('jobs in words', (t: Test) => {
     settingsText(panoramaJob({ settings: { calibration: 'main-1', match_exposure: false, overlap_px: 80 } })),
     'calibration main-1, exposure as recorded, overlap 80 px',
   );
+  t.end();
+});
+
+t.test('a panorama that leaves something out is done, with a warning', (t: Test) => {
+  const done = (uncovered_sec: number) =>
+    jobState(panoramaJob({ state: 'done', result: { uncovered_sec } as unknown as PanoramaResult }));
+  t.same(done(0.9), { tone: 'calm', word: 'Done' });
+  t.same(done(50), { tone: 'warning', word: 'Done, 50 s missing' });
   t.end();
 });
 

@@ -19,6 +19,10 @@ export interface Hole {
   /** `gap`: frames are missing within a file. `nothing`: there is no file. */
   readonly kind: 'gap' | 'nothing';
   readonly words: string;
+  /** The recording whose manifest tells of it. */
+  readonly key?: string;
+  readonly frames?: number;
+  readonly reason?: string;
 }
 
 export interface Track {
@@ -132,6 +136,15 @@ export function holeAt({ holes }: Track, atSec: number): Hole | null {
   return holes.find((hole) => atSec >= hole.fromSec && atSec < hole.toSec) ?? null;
 }
 
+/** Whether a camera has yet to begin at this moment, or has ended; a frame or two are the skew of free-running cameras. */
+export function standingOf({ clips }: Track, atSec: number): 'before' | 'within' | 'after' {
+  const first = clips[0];
+  if (!first) return 'within';
+  const skewSec = 2 / first.fps;
+  if (atSec < first.startSec - skewSec) return 'before';
+  return clips.every(({ endSec }) => atSec > endSec + skewSec) ? 'after' : 'within';
+}
+
 function between(clips: readonly Clip[], durationSec: number): Hole[] {
   const holes: Hole[] = [];
   let endSec = 0;
@@ -147,13 +160,17 @@ function between(clips: readonly Clip[], durationSec: number): Hole[] {
 }
 
 /** Gaps are told by the clock that the manifest's start is told by. */
-function gapsOf(manifest: Manifest | undefined, { started_at }: CentralRecording, startUs: number): Hole[] {
+function gapsOf(manifest: Manifest | undefined, recording: CentralRecording, startUs: number): Hole[] {
+  const { started_at } = recording;
   if (!manifest?.touchline || started_at === null) return [];
   const shiftUs = epochUs(started_at) - epochUs(manifest.timing.start_time) - startUs;
   return manifest.touchline.gaps.map((gap) => ({
     fromSec: Math.max(0, (epochUs(gap.from) + shiftUs) / 1e6),
     toSec: (epochUs(gap.to) + shiftUs) / 1e6,
     kind: 'gap',
+    key: recordingKey(recording),
+    frames: gap.frames,
+    reason: gap.reason,
     words: `${gap.frames} frames missing: ${gap.reason}`,
   }));
 }

@@ -11,7 +11,7 @@ export function onInterrupt(shell: Pick<Shell, 'stdin' | 'stdout' | 'stderr'>): 
   dispose(): void;
 } {
   const control = new AbortController();
-  const end = (name: NodeJS.Signals): void => {
+  const end = (name: keyof typeof EXIT_CODES): void => {
     if (control.signal.aborted) process.kill(process.pid, 'SIGKILL');
     control.abort(new Interrupted(name));
   };
@@ -38,15 +38,15 @@ export function onInterrupt(shell: Pick<Shell, 'stdin' | 'stdout' | 'stderr'>): 
 export class Interrupted extends Error {
   /** As shells count it. */
   readonly exitCode: number;
-  constructor(name: NodeJS.Signals) {
+  constructor(name: keyof typeof EXIT_CODES) {
     super(`ended by ${name}`);
-    this.exitCode = EXIT_CODES[name] ?? 1;
+    this.exitCode = EXIT_CODES[name];
   }
 }
 
-const EXIT_CODES: Partial<Record<NodeJS.Signals, number>> = {
+export const EXIT_CODES = {
   SIGHUP: 129,
   SIGINT: 130,
   SIGPIPE: 141,
   SIGTERM: 143,
-};
+} as const satisfies Partial<Record<NodeJS.Signals, number>>;

@@ -8,7 +8,7 @@ import { exerciseCommand } from './commands/exercise.ts';
 import { rigCommand } from './commands/rig.ts';
 import { nodeCommand, serverCommand } from './commands/service.ts';
 import { testCommand } from './commands/test.ts';
-import { Interrupted } from './interrupt.ts';
+import { EXIT_CODES, Interrupted } from './interrupt.ts';
 import { type Shell, tellFailure } from './shell.ts';
 
 /** Runs one command line (without program and script). Failures are told on stderr and set the exit code. */
@@ -43,11 +43,9 @@ export async function runCommandLine(shell: Shell, argv: readonly string[]): Pro
   ];
   for (const command of [program, ...commands]) inherit(command, shell);
   for (const command of commands) program.addCommand(command);
+  endQuietly(shell);
   try {
-    const [first, topic] = argv;
-    if (first === 'help' && topic !== undefined && !isCommand(program, topic))
-      program.error(`error: there is no command '${topic}' to help with`);
-    await program.parseAsync(argv.length === 0 ? ['help'] : [...argv], { from: 'user' });
+    await program.parseAsync(argv.length === 0 ? ['help'] : asked(program, argv), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError || error instanceof Interrupted) shell.exit(error.exitCode);
     else {
@@ -57,9 +55,29 @@ export async function runCommandLine(shell: Shell, argv: readonly string[]): Pro
   }
 }
 
-/** Asked for help on what it does not know, commander only shows all help. */
-function isCommand(program: Command, name: string): boolean {
-  return name === 'help' || program.commands.some((command) => command.name() === name);
+/**
+ * `help config explain` is `config explain --help`: commander looks at the first word alone, and shows all help for what it
+ * does not know.
+ */
+function asked(program: Command, argv: readonly string[]): string[] {
+  const [first, ...topics] = argv;
+  if (first !== 'help' || topics.length === 0 || topics[0] === 'help') return [...argv];
+  let command = program;
+  for (const topic of topics) {
+    const next = command.commands.find((each) => each.name() === topic);
+    if (next === undefined) program.error(`error: there is no command '${topics.join(' ')}' to help with`);
+    command = next;
+  }
+  return [...topics, '--help'];
+}
+
+/** Whoever read has heard enough (`| head -1`): nothing to explain, and nobody to explain it to. */
+function endQuietly(shell: Shell): void {
+  for (const stream of [shell.stdout, shell.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      shell.exit(EXIT_CODES.SIGPIPE);
+    });
 }
 
 /** Commander neither ends the process nor writes anywhere but to the streams it is given. */

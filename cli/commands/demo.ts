@@ -13,6 +13,7 @@ import type { Snapshot } from '../demo/view.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { ensurePrograms, NEEDS } from '../prerequisites.ts';
 import { type Shell, say } from '../shell.ts';
+import { collected } from './config-options.ts';
 
 const DEFAULT_SECONDS = 20;
 
@@ -21,7 +22,7 @@ interface Options {
   seconds?: number;
   json?: true;
   out?: string;
-  source: string[];
+  source?: string[];
   bundles?: true;
 }
 
@@ -35,13 +36,11 @@ export function demoCommand(shell: Shell): Command {
     .option('--once', 'record, bring the files home, stitch, print what came of it, and end')
     .option('--seconds <n>', 'with --once: how long to record (default: 20)', seconds)
     .option('--json', 'with --once: one JSON object on stdout, and nothing else')
-    .option('--out <dir>', 'demo directory; a temporary one when left out')
     .option(
-      '--source <camera=file>',
-      'a video file instead of the test picture; may be repeated',
-      collect,
-      [],
+      '--out <dir>',
+      'demo directory, also one of before, which is opened again; a temporary one when left out',
     )
+    .option('--source <camera=file>', 'a video file instead of the test picture; may be repeated', collected)
     .option('--bundles', 'run the built bundles, one process per service, as on a device')
     .addHelpText('after', HELP)
     .action((options: Options) => demo(shell, options));
@@ -65,7 +64,7 @@ async function demo(shell: Shell, options: Options): Promise<void> {
   const interrupt = onInterrupt(shell);
   try {
     await ensurePrograms(shell, NEEDS.demo);
-    const sources = await readSources(options.source, shell.cwd, interrupt.signal);
+    const sources = await readSources(options.source ?? [], shell.cwd, interrupt.signal);
     const bundles = options.bundles ? await builtBundles(shell) : undefined;
     if (bundles === undefined) await builtPages(shell);
     interrupt.signal.throwIfAborted();
@@ -95,7 +94,7 @@ async function demo(shell: Shell, options: Options): Promise<void> {
       await system.stop();
       // The logs tell what failed.
       if (out === undefined && !failed) forgetWhenEmpty(place);
-      const lines = seen?.sessions.flatMap(outcome) ?? [];
+      const lines = seen?.sessions.flatMap((session) => outcome(session, place.directory)) ?? [];
       if (existsSync(place.directory)) lines.push(`Files and logs: ${place.directory}`);
       for (const line of lines) say(shell, line);
     }
@@ -152,10 +151,6 @@ function seconds(text: string): number {
   if (!Number.isFinite(value) || value < 1 || value > 10_800)
     throw new InvalidArgumentError('must be a number from 1 to 10800.');
   return value;
-}
-
-function collect(value: string, all: string[]): string[] {
-  return [...all, value];
 }
 
 const HELP = `

@@ -33,17 +33,16 @@ export function exerciseCommand(
   description: string,
 ): Command {
   const folder = join(shell.root, 'test', kind);
+  const none = exercises(folder).length === 0;
   return new Command(kind)
-    .summary(summary)
-    .description(description)
+    .summary(none ? `${summary} (there is nothing yet)` : summary)
+    .description(none ? `${description}\nThere is nothing in test/${kind} yet.` : description)
     .argument('[name]', 'which one, or "all"; left out: list what there is')
     .option('--rounds <n>', 'how often, where chance is part of it', wholeNumber)
     .option('--seed <n>', 'repeat the run that printed this seed', wholeNumber)
     .option('--json', 'one JSON object with the figures on stdout')
     .action(async (name: string | undefined, options: { rounds?: number; seed?: number; json?: true }) => {
-      const names = globSync('*.ts', { cwd: folder, exclude: ['*.test.ts'] })
-        .map((file) => basename(file, '.ts'))
-        .sort();
+      const names = exercises(folder);
       if (name === undefined) {
         await list(shell, kind, folder, names, options.json === true);
         return;
@@ -52,7 +51,10 @@ export function exerciseCommand(
       if (chosen.length === 0)
         throw new TouchlineError(
           'not_found',
-          `no ${kind} is called ${name}; there are: ${names.join(', ') || 'none'}`,
+          names.length === 0
+            ? `there is nothing in test/${kind} yet`
+            : `no ${kind} is called ${name}; there are: ${names.join(', ')}`,
+          { remedy: `\`./touchline ${kind}\` lists what there is.` },
         );
       await ensurePrograms(shell, NEEDS.bench);
       const seed = options.seed ?? randomInt(MAX_SEED);
@@ -85,6 +87,12 @@ export function exerciseCommand(
       shell.stdout.write(options.json ? `${JSON.stringify(report)}\n` : `${table(results)}\n`);
       if (failed.length > 0) shell.exit(1);
     });
+}
+
+function exercises(folder: string): string[] {
+  return globSync('*.ts', { cwd: folder, exclude: ['*.test.ts'] })
+    .map((file) => basename(file, '.ts'))
+    .sort();
 }
 
 async function list(

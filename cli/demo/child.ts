@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 export interface ChildSpec {
@@ -50,6 +50,7 @@ export function superviseChild(spec: ChildSpec, onChange: (child: SupervisedChil
   const run = (): void => {
     mkdirSync(dirname(spec.logFile), { recursive: true });
     const log = openSync(spec.logFile, 'a');
+    const before = fstatSync(log).size;
     const startedAt = performance.now();
     // A group of its own: Ctrl-C in the terminal reaches us alone, and we stop the children in order.
     const started = spawn(spec.command, [...spec.args], {
@@ -67,7 +68,7 @@ export function superviseChild(spec: ChildSpec, onChange: (child: SupervisedChil
     started.stdin?.on('error', () => started.stdin?.destroy());
     started.once('close', (code, signal) => {
       if (state === 'stopped') return;
-      lastEnd = `${signal === null ? `exit code ${code}` : `ended by ${signal}`}${lastWords(spec.logFile)}`;
+      lastEnd = `${signal === null ? `exit code ${code}` : `ended by ${signal}`}${lastWords(spec.logFile, before)}`;
       if (performance.now() - startedAt > HEALTHY_MS) pauseMs = FIRST_PAUSE_MS;
       state = 'waiting to start again';
       timer = setTimeout(() => {
@@ -117,16 +118,19 @@ export function superviseChild(spec: ChildSpec, onChange: (child: SupervisedChil
   return self;
 }
 
-/** The last thing of weight in a log: `: message` of the last error, or its last line. */
-function lastWords(logFile: string): string {
+/** The last thing of weight that was logged from byte `from` on: `: message` of the last error, or the last line. */
+function lastWords(logFile: string, from: number): string {
   // Somebody may have cleared the demo's directory; a supervisor does not fall over that.
   if (!existsSync(logFile)) return '';
-  const lines = readFileSync(logFile, 'utf8').slice(-LOG_TAIL_BYTES).trim().split('\n').reverse();
+  const run = readFileSync(logFile).subarray(from);
+  const lines = run.subarray(-LOG_TAIL_BYTES).toString().trimEnd().split('\n');
+  // Where the tail begins, a line is cut.
+  if (run.length > LOG_TAIL_BYTES) lines.shift();
   const PINO_ERROR = 50;
-  for (const line of lines)
+  for (const line of lines.reverse())
     if (line.startsWith('{') && line.endsWith('}')) {
       const entry = JSON.parse(line) as { level?: number; msg?: string };
       if ((entry.level ?? 0) >= PINO_ERROR) return `: ${entry.msg}`;
-    } else if (line.trim() !== '') return `: ${line.trim()}`;
+    } else if (/^[^\s}]/.test(line) && !line.startsWith('Node.js v')) return `: ${line.trim()}`;
   return '';
 }

@@ -3,11 +3,13 @@ import { createLogUpdate } from 'log-update';
 import { TouchlineError } from '#contracts/errors.ts';
 import type { RigView } from '#contracts/http-node.ts';
 import type { Shell } from '../shell.ts';
-import type { DemoSystem } from './system.ts';
-import { addresses, fitted, nextSteps, renderChanges, renderLive, type Snapshot } from './view.ts';
+import { type DemoSystem, LOG_NOTICE } from './system.ts';
+import { addresses, CENTRAL, fitted, nextSteps, renderChanges, renderLive, type Snapshot } from './view.ts';
 
 const REFRESH_MS = 500;
 const NOTICES_SHOWN = 4;
+/** Who has not answered for so long since the start is silent, not starting. A slow machine takes a minute. */
+const BOOT_MS = 60_000;
 const CTRL_C = '\u0003';
 
 /** Lines about what happened besides: a child that ended, a start that was refused. */
@@ -70,7 +72,7 @@ export async function showLive(
       const fit = (line: string): string => fitted(line, columns);
       const lines = [
         ...['', ...renderLive(snapshot, system.place, columns), ''],
-        ...told.lines.map(fit),
+        ...told.lines.map((line) => (line.startsWith(LOG_NOTICE) ? line : fit(line))),
         ...[keys, '', ...addresses(system.place).map(fit)],
       ];
       // Lines that move are not redrawn by themselves: with another number of them everything is.
@@ -88,9 +90,12 @@ export async function showLive(
 
   shell.stdout.write(`${[...addresses(system.place), ...nextSteps(system.place)].join('\n')}\n`);
   let last: Snapshot | undefined;
+  const answered = new Set<string>();
+  const begunMs = performance.now();
   try {
     while (!until.aborted) {
-      last = await look(system, until);
+      last = await look(system, until, answered);
+      if (performance.now() - begunMs > BOOT_MS) last = { ...last, starting: new Set() };
       show(last);
       await sleep(REFRESH_MS, undefined, { signal: until });
     }
@@ -103,15 +108,19 @@ export async function showLive(
   return last;
 }
 
-/** Asks the master's node, another when it is silent, and central. */
-async function look(system: DemoSystem, signal: AbortSignal): Promise<Snapshot> {
+/** Asks the master's node, another when it is silent, and central. `answered` remembers who ever did. */
+async function look(system: DemoSystem, signal: AbortSignal, answered: Set<string>): Promise<Snapshot> {
   const cameras = system.place.nodes.map((node) => node.cameraId);
   const [view, health, list] = await Promise.all([
     firstView(system, signal),
     quiet(system.central.health(signal), signal),
     quiet(system.central.sessions(signal), signal),
   ]);
-  return { cameras, view, health, sessions: list?.sessions ?? [] };
+  if (health !== undefined) answered.add(CENTRAL);
+  for (const node of view?.nodes ?? [])
+    if (node.available && node.status?.recorder) answered.add(node.camera_id);
+  const starting = new Set([...cameras, CENTRAL].filter((name) => !answered.has(name)));
+  return { cameras, view, health, starting, sessions: list?.sessions ?? [] };
 }
 
 async function firstView(system: DemoSystem, signal: AbortSignal): Promise<RigView | undefined> {

@@ -51,7 +51,10 @@ export async function readSources(
     if (sources.has(id)) throw wrong(text, `${id} has a file already`);
     const path = resolve(cwd, text.slice(equals + 1));
     if (!statSync(path, { throwIfNoEntry: false })?.isFile())
-      throw new TouchlineError('not_found', `--source ${text}: there is no file ${path}`);
+      throw new TouchlineError('not_found', `--source ${text}: there is no file ${path}`, {
+        field: 'source',
+        remedy: 'Give the path of a video file, from here or absolute.',
+      });
     sources.set(id, path);
   }
   for (const path of sources.values()) await probeFilm(path, 8, signal);

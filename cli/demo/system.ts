@@ -9,6 +9,9 @@ import { DEMO_MASTER, type DemoPlace } from './place.ts';
 const NODE_SERVICES = ['broker', 'sync-agent', 'recorder', 'housekeeper', 'api'] as const;
 const CENTRAL_PROGRAMS = ['server', 'worker'] as const;
 
+/** How a notice begins that is a path to be copied: it is never cut. */
+export const LOG_NOTICE = '  log: ';
+
 /** A running demo: children, and clients to talk to them as any program would. */
 export interface DemoSystem {
   readonly place: DemoPlace;
@@ -34,7 +37,10 @@ export function demoSystem(
   const children = specs.map((spec) =>
     superviseChild(spec, (child) => {
       if (child.state === 'running') tell(`${child.name}: started again (${child.restarts})`);
-      else tell(`${child.name}: ${child.lastEnd}; ${child.state}. Log: ${child.logFile}`);
+      else {
+        tell(`${child.name}: ${child.lastEnd}; ${child.state}`);
+        tell(`${LOG_NOTICE}${child.logFile}`);
+      }
     }),
   );
   const nodes = new Map(place.nodes.map((node) => [node.cameraId, nodeClient(node.apiUrl)]));

@@ -14,7 +14,11 @@ export interface Snapshot {
   readonly view: RigView | undefined;
   readonly health: z.infer<typeof CentralHealth> | undefined;
   readonly sessions: readonly CentralSession[];
+  /** Cameras, and `CENTRAL`, that have not answered since the start, and may still be at it. */
+  readonly starting: ReadonlySet<string>;
 }
+
+export const CENTRAL = 'central';
 
 /** Together 79 characters: a terminal of 80 shows a row on one line. Numbers stand to the right. */
 const COLUMNS = [
@@ -35,7 +39,7 @@ const DISAGREEMENTS_SHOWN = 2;
 export function renderLive(snapshot: Snapshot, place: DemoPlace, columns: number): string[] {
   const row = (cells: readonly string[]): string =>
     COLUMNS.map(([, width], n) => pad(cells[n] ?? '', width)).join(' ');
-  const rows = snapshot.cameras.map((camera) => row(cameraCells(camera, snapshot.view)));
+  const rows = snapshot.cameras.map((camera) => row(cameraCells(camera, snapshot)));
   const disagreements = (snapshot.view?.disagreements ?? []).slice(0, DISAGREEMENTS_SHOWN);
   return [
     row(COLUMNS.map(([name]) => name)),
@@ -51,9 +55,10 @@ export function fitted(line: string, columns: number): string {
   return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;
 }
 
-function cameraCells(camera: string, view: RigView | undefined): string[] {
+function cameraCells(camera: string, { view, starting }: Snapshot): string[] {
   const node = view?.nodes.find((each) => each.camera_id === camera);
   const status = node?.status;
+  if (starting.has(camera)) return [camera, 'starting'];
   if (!node?.available || !status) return [camera, 'not seen'];
   const { recorder } = status;
   if (recorder === null) return [camera, 'no recorder'];
@@ -97,10 +102,10 @@ function offload({ offload: items }: NodeStatus): string {
   return home > 0 ? `${home} home` : '';
 }
 
-function centralLines({ health, sessions }: Snapshot, place: DemoPlace): string[] {
+function centralLines({ health, sessions, starting }: Snapshot, place: DemoPlace): string[] {
   const head =
     health === undefined
-      ? 'central  no answer'
+      ? `central  ${starting.has(CENTRAL) ? 'starting' : 'no answer'}`
       : `central  ${health.status}   ${health.workers} worker   ${health.storage_free_gb.toFixed(0)} GB free`;
   const last = lastSession(sessions);
   if (last === undefined) return health === undefined ? [head] : [`${head}   no session yet`];
@@ -132,7 +137,7 @@ function lastSession(sessions: Snapshot['sessions']): CentralSession | undefined
 export function renderChanges(snapshot: Snapshot, place: DemoPlace): Map<string, string> {
   const lines = new Map<string, string>();
   for (const camera of snapshot.cameras) {
-    const [, state = '', , , , , , , , offloadText = ''] = cameraCells(camera, snapshot.view);
+    const [, state = '', , , , , , , , offloadText = ''] = cameraCells(camera, snapshot);
     lines.set(
       camera,
       `${camera}: ${state}${offloadText === '' ? '' : `, offload: ${offloadText.replace(/ \d+ %/, '')}`}`,

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -39,6 +41,16 @@ t.test('help names every command, and each has help of its own', async (t: Test)
     t.match(help.out, `Usage: touchline ${command}`);
   }
   t.equal((await run([])).out, out, 'no command is help, too');
+  for (const [topics, usage] of [
+    [['config', 'explain'], 'touchline config explain'],
+    [['rig', 'pin'], 'touchline rig pin'],
+    [['rig', 'key'], 'touchline rig key'],
+  ] as const) {
+    const help = await run(['help', ...topics]);
+    t.equal(help.code, 0);
+    t.match(help.out, `Usage: ${usage} [options]`);
+    t.notMatch(help.out, /default: \[\]/);
+  }
 });
 
 t.test('what is wrong is said on stderr, with a way out', async (t: Test) => {
@@ -48,6 +60,7 @@ t.test('what is wrong is said on stderr, with a way out', async (t: Test) => {
   t.match(unknown.err, /Did you mean demo\?.*touchline help/s);
   const help = await run(['help', 'nosuch']);
   t.match(help, { code: 1, err: /there is no command 'nosuch'/, out: '' });
+  t.match(await run(['help', 'rig', 'pni']), { code: 1, err: /there is no command 'rig pni'/, out: '' });
   t.match(await run(['demo', '--seconds', '5']), { code: 1, err: /--seconds needs --once/, out: '' });
   t.match(await run(['test', 'test/unit']), { code: 1, err: /^touchline: test\/unit is not a test file/ });
   t.match(await run(['test', 'none.test.ts']), { code: 1, err: /^touchline: there is no test file none/ });
@@ -57,7 +70,7 @@ t.test('what is wrong is said on stderr, with a way out', async (t: Test) => {
   t.match(await run(['bench', '--rounds', '-1']), { code: 1, err: /must be a whole number/ });
   t.match(await run(['node', '--config', '/nowhere.yml']), {
     code: 1,
-    err: /\/nowhere.yml: does not exist\n/,
+    err: /\/nowhere.yml: does not exist\nGive the path of a YAML file/,
   });
   t.match(await run(['demo', '--once'], { env: { PATH: '/nowhere' } }), {
     code: 1,
@@ -93,6 +106,25 @@ t.test('config explain shows each value and its source', async (t: Test) => {
     JSON.parse(server.out).settings.find(({ path }: { path: string }) => path === 'server.port'),
     { value: 8081, source: 'default' },
   );
+});
+
+t.test('config explain without a file tells what can be set and what has to be', async (t: Test) => {
+  t.match(await run(['config', 'explain']), {
+    code: 0,
+    err: '',
+    out: /^rig: \(needed\)\n {4}The rig.*^api\.port: 8080\n {4}from default\n {4}HTTP port$/ms,
+  });
+  t.match(await run(['config', 'explain', '--server']), { code: 0, out: /^server\.port: 8081$/m });
+});
+
+t.test('a reader that goes away is no failure', async (t: Test) => {
+  const child = spawn(process.execPath, ['cli/main.ts', 'help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  t.equal(said, '');
+  t.equal(code, 141, 'as shells count a closed pipe');
 });
 
 t.test('bench lists, runs with a seed, and fails when one does', async (t: Test) => {

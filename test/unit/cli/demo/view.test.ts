@@ -36,6 +36,7 @@ function snapshot(session: object): Snapshot {
     } as unknown as RigView,
     health: { status: 'degraded', workers: 1, storage_free_gb: 12_345 } as Snapshot['health'],
     sessions: [session as CentralSession],
+    starting: new Set(),
   };
 }
 
@@ -94,11 +95,11 @@ t.test('a panorama is shown with its file and how well it fits, or why it does n
     renderLive(snapshot(poor), place, 80).join('\n'),
     'panorama 3000x700, not calibrated, side by side: only 3 points',
   );
-  t.same(outcome(good as unknown as CentralSession).slice(1), [
+  t.same(outcome(good as unknown as CentralSession, '/d').slice(1), [
     '  panorama 3000x700, calibrated (0.42 px rms, 131 points)',
     `  ${result.file}`,
   ]);
-  t.match(outcome(base as unknown as CentralSession), [/3 recordings on central, no panorama$/]);
+  t.match(outcome(base as unknown as CentralSession, '/d'), [/3 recordings on central, no panorama$/]);
 });
 
 t.test('the pages are named, one a line', async (t: Test) => {
@@ -117,4 +118,28 @@ t.test('what only moves on is no change worth a line', async (t: Test) => {
     );
   t.equal(at(0.3), at(0.6));
   t.match(at(0.3), /panorama running$/);
+});
+
+t.test('what has not come up yet is starting, and silent only after that', async (t: Test) => {
+  const place = await placeOf(t);
+  const none = { ...snapshot(base), view: undefined, health: undefined, sessions: [] };
+  const early = renderLive({ ...none, starting: new Set(['CAM_L', 'central']) }, place, 80);
+  t.match(early, [
+    /^camera/,
+    /^CAM_L {2}starting/,
+    /^CAM_C {2}not seen/,
+    /^CAM_R {2}not seen/,
+    '',
+    /^central {2}starting$/,
+  ]);
+  t.match(renderLive(none, place, 80).at(-1), /^central {2}no answer$/);
+});
+
+t.test('a panorama that the end of the demo stops is told with the way to go on', (t: Test) => {
+  const told = (state: string) =>
+    outcome({ ...base, jobs: [{ ...job, state }] } as unknown as CentralSession, '/tmp/d');
+  t.match(told('running'), [/panorama stopped at 42 %; it goes on with$/, '  ./touchline demo --out /tmp/d']);
+  t.match(told('queued'), [/panorama not begun; it goes on with$/, '  ./touchline demo --out /tmp/d']);
+  t.match(told('failed'), [/panorama failed$/]);
+  t.end();
 });

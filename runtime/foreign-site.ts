@@ -11,6 +11,8 @@ export interface OwnHosts {
   readonly names: readonly string[];
 }
 
+/** Names that no registry sells: RFC 6762, RFC 8375, ICANN's reservation for private use, and what many routers use. */
+const LOCAL_ENDINGS = ['.local', '.home.arpa', '.internal', '.lan'];
 const READING = ['GET', 'HEAD', 'OPTIONS'];
 
 /**
@@ -33,12 +35,14 @@ export function refuseForeignOrigin(request: FastifyRequest): void {
 
 /**
  * Refuses names that others can own: a page whose name suddenly points here (DNS rebinding) would be the same site as this server
- * otherwise. Addresses are no names, and nobody on the Internet owns one without a dot or below `.local` (RFC 6762). A server on
+ * otherwise. Addresses are no names, and nobody on the Internet owns one without a dot or below the endings of local networks. A
+ * program that changes something (an upload, a start) sends no `Origin`, as every browser does, and may use any name. A server on
  * loopback has the names of the machine alone. Throws `host_refused`.
  */
 export function refuseForeignHost(request: FastifyRequest, { loopbackOnly, names }: OwnHosts): void {
-  const { host } = request.headers;
+  const { host, origin } = request.headers;
   if (host === undefined) return;
+  if (!loopbackOnly && origin === undefined && !READING.includes(request.method)) return;
   const name = hostnameOf(host);
   if (name !== undefined && names.includes(name)) return;
   const own = loopbackOnly ? isLoopback : isLocalName;
@@ -52,7 +56,7 @@ export function refuseForeignHost(request: FastifyRequest, { loopbackOnly, names
 }
 
 function isLocalName(name: string): boolean {
-  return isIP(name) !== 0 || !name.includes('.') || name.endsWith('.local');
+  return isIP(name) !== 0 || !name.includes('.') || LOCAL_ENDINGS.some((ending) => name.endsWith(ending));
 }
 
 /** `null`, as a page without a site sends it, is no host. */

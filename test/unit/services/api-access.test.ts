@@ -302,6 +302,8 @@ t.test(
         ...['192.168.1.5', '192.168.1.5:8080', '[fd00::5]:8080', '127.0.0.1', 'localhost:8080'],
         ...[
           'camera-left.local',
+          'camera-left.lan',
+          'rig.home.arpa',
           'Camera-Left.local.:8080',
           'camera-left',
           'rig.club.example',
@@ -324,6 +326,13 @@ t.test(
         headers: { host: 'evil.example', origin: 'http://evil.example' },
       });
       t.equal(change.statusCode, 421, 'its page would be the same site otherwise');
+      const program = await app.inject({
+        method: 'POST',
+        url: nodeRoutes.session,
+        payload: { pin: PIN },
+        headers: { host: 'camera.club.example' },
+      });
+      t.not(program.statusCode, 421, 'a program has no origin, and uses the name its owner gave');
     }
     const { app: loopback } = await guarded(t, 'loopback', { api: { names } });
     t.equal(

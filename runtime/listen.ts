@@ -21,7 +21,7 @@ export async function listen(
         {
           cause,
           field: `${section}.port`,
-          remedy: `End that program, or choose another port, such as --set ${section}.port=${port + 10}.`,
+          remedy: `End that program, or choose another port, such as --set ${section}.port=${port < 65_000 ? port + 10 : port - 10}.`,
         },
       );
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')

@@ -216,6 +216,6 @@ function asTaken(error: unknown, { host, port }: AedesBrokerOptions): unknown {
   return new TouchlineError('conflict', `broker.port: another program already listens on ${host}:${port}`, {
     cause: error,
     field: 'broker.port',
-    remedy: `End that program, or choose another port, such as --set broker.port=${port + 10}.`,
+    remedy: `End that program, or choose another port, such as --set broker.port=${port < 65_000 ? port + 10 : port - 10}.`,
   });
 }

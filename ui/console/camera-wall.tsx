@@ -111,7 +111,9 @@ function Offset({ playback, track }: { playback: Playback; track: Track }) {
   // What is shown then is the nearest frame there is, which says nothing about the playing.
   if (text !== '' && standing !== 'within')
     return (
-      <span class="tile-offset">{standing === 'before' ? 'not recording yet' : 'no longer recording'}</span>
+      <span class="tile-offset" data-testid={`offset-${name}`}>
+        {standing === 'before' ? 'not recording yet' : 'no longer recording'}
+      </span>
     );
   return (
     <span class="tile-offset figures" title="Picture minus common clock" data-testid={`offset-${name}`}>

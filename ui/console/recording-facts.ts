@@ -28,7 +28,7 @@ export function factsOf(
   return [
     {
       name: 'First frame',
-      note: 'of the file, which may begin before the start',
+      note: 'may lie before the start',
       value: timeOfDay(recording.started_at),
       odd: recording.master_time === false,
     },

@@ -20,7 +20,8 @@ export function durationText(seconds: number | null | undefined): string {
 
 /** Of what is missing: `33 ms`, `6.0 s`, `50 s`, `3 min 5 s`. */
 export function lengthText(seconds: number): string {
-  if (seconds < 0.1) return `${Math.round(seconds * 1000)} ms`;
+  const ms = Math.round(seconds * 1000);
+  if (ms < 100) return `${ms} ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;

@@ -103,12 +103,16 @@ t.test('what is lost between two parts belongs to the later one', (t: Test) => {
   });
   const lost = { from: at('20.000001'), to: second, frames: 180, reason: 'the camera failed' };
   const within = { from: at('40.000000'), to: at('40.100000'), frames: 3, reason: 'frames lost' };
+  const trackWith = (gaps: object[]) =>
+    timelineOf(
+      match,
+      new Map([
+        ['CAM_R/1', manifest(first, [])],
+        ['CAM_R/2', manifest(second, gaps)],
+      ]),
+    ).tracks[0];
   const of = (key: string, gaps: object[]) => {
-    const manifests = new Map([
-      ['CAM_R/1', manifest(first, [])],
-      ['CAM_R/2', manifest(second, gaps)],
-    ]);
-    const [track] = timelineOf(match, manifests).tracks;
+    const track = trackWith(gaps);
     return track
       ? gapsOfRecording(track, key).map(({ frames, reason, within }) => [frames, reason, within])
       : [];
@@ -126,6 +130,8 @@ t.test('what is lost between two parts belongs to the later one', (t: Test) => {
     ],
     'also when no manifest tells of it',
   );
+  const track = trackWith([lost]);
+  t.match(track && holeAt(track, 22), { words: '180 frames missing: the camera failed' });
   t.end();
 });
 

@@ -17,8 +17,9 @@ import { path } from '../../../ui/live/http.ts';
 t.test('numbers and times as people read them', (t) => {
   t.same([0, 7.9, 61, 3671].map(clockTime), ['0:00', '0:07', '1:01', '1:01:11']);
   t.same([0.42, 1, 61].map(durationText), ['0.4 s', '0:01', '1:01']);
-  t.same([0.033, 0.4, 6, 9.96, 50.4, 185].map(lengthText), [
+  t.same([0.033, 0.09999, 0.4, 6, 9.96, 50.4, 185].map(lengthText), [
     '33 ms',
+    '0.1 s',
     '0.4 s',
     '6.0 s',
     '10 s',

@@ -131,9 +131,10 @@ export function covers({ startSec, endSec, fps }: Clip, atSec: number): boolean 
   return atSec >= startSec - 0.5 / fps && atSec < endSec;
 }
 
-/** Why a track has no picture at this moment; null when it has one. */
+/** Why a track has no picture at this moment; null when it has one. A gap says more than that there is nothing. */
 export function holeAt({ holes }: Track, atSec: number): Hole | null {
-  return holes.find((hole) => atSec >= hole.fromSec && atSec < hole.toSec) ?? null;
+  const here = holes.filter((hole) => atSec >= hole.fromSec && atSec < hole.toSec);
+  return here.find(({ kind }) => kind === 'gap') ?? here[0] ?? null;
 }
 
 /** Whether a camera has yet to begin at this moment, or has ended; a frame or two are the skew of free-running cameras. */

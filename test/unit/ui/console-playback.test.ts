@@ -101,7 +101,7 @@ t.test('what is lost between two parts belongs to the later one', (t: Test) => {
       recording('CAM_R', { started_at: second, duration_sec: 30, part: 2 }),
     ],
   });
-  const lost = { from: at('20.000001'), to: second, frames: 180, reason: 'the camera failed' };
+  const lost = { from: at('20.000007'), to: second, frames: 180, reason: 'the camera failed' };
   const within = { from: at('40.000000'), to: at('40.100000'), frames: 3, reason: 'frames lost' };
   const trackWith = (gaps: object[]) =>
     timelineOf(

@@ -71,12 +71,12 @@ function asked(program: Command, argv: readonly string[]): string[] {
   return [...topics, '--help'];
 }
 
-/** Whoever read has heard enough (`| head -1`): nothing to explain, and nobody to explain it to. */
+/** Whoever read has heard enough (`| head -1`), or the terminal hung up: nothing to explain, and nobody to explain it to. */
 function endQuietly(shell: Shell): void {
   for (const stream of [shell.stdout, shell.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-      shell.exit(EXIT_CODES.SIGPIPE);
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+      shell.exit(error.code === 'EIO' ? EXIT_CODES.SIGHUP : EXIT_CODES.SIGPIPE);
     });
 }
 

@@ -142,9 +142,13 @@ export const PanoramaResult = z.object({
   ),
   layout: z.string(),
   cameras: z.array(CameraId),
-  from: WireTime.describe('Start of the common span, master time'),
-  to: WireTime,
-  uncovered_sec: z.number().describe('Recorded time outside the span that was used'),
+  from: WireTime.describe('When the last camera had begun, master time'),
+  to: WireTime.describe('When the first camera ended for good'),
+  missing: z
+    .array(z.object({ camera_id: CameraId, from: WireTime, to: WireTime }))
+    .default([])
+    .describe('When the place of a camera is black, because it recorded nothing'),
+  uncovered_sec: z.number().describe('Recorded time before `from` or after `to`'),
   notes: z.array(z.string()),
 });
 export type PanoramaResult = z.infer<typeof PanoramaResult>;

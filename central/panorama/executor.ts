@@ -6,14 +6,16 @@ import type { PanoramaResult, PanoramaSettings } from '#contracts/panorama.ts';
 import type { ServerConfig } from '#contracts/server-config.ts';
 import { toWireTime } from '#contracts/time.ts';
 import { type CylinderPlan, planCylinder } from '#domain/panorama/cylinder.ts';
-import type { Graph, StitchInput } from '#domain/panorama/ffmpeg-arguments.ts';
-import { segmentsOf } from '#domain/panorama/segments.ts';
+import { UNCHANGED } from '#domain/panorama/exposure.ts';
+import type { Graph } from '#domain/panorama/ffmpeg-arguments.ts';
+import { segmentsOfStretches } from '#domain/panorama/segments.ts';
 import { sideBySideGraph } from '#domain/panorama/side-by-side-graph.ts';
 import { warpGraph } from '#domain/panorama/warp-graph.ts';
 import type { BlobStore } from '#ports/blobs/blobs.ts';
 import type { Executor, JobContext } from '#ports/jobs/jobs.ts';
 import { SOFTWARE_VERSION } from '#runtime/version.ts';
 import { calibrate } from './calibrate.ts';
+import { examined, type Footage, footageOf, isWhole } from './inputs.ts';
 import { camerasOf, keptCalibrations } from './kept-calibrations.ts';
 import { matchExposure } from './match-exposure.ts';
 import { type Moment, momentFrames, momentSize, takeMoment } from './moments.ts';
@@ -41,28 +43,31 @@ export interface PanoramaParts {
 /** An encoder and its filters keep two cores busy. */
 const CORES_PER_SEGMENT = 2;
 
-/** Makes the panorama of a session: calibrated where it can be, else side by side, cut to the common span. */
+/**
+ * Makes the panorama of a session: calibrated where it can be, else side by side, from the latest beginning of a camera to the earliest
+ * end.
+ */
 export function panoramaExecutor(parts: PanoramaParts): Executor<'panorama'> {
   return async (job, context) => {
     const { store, processing } = parts;
     const session = await parts.session(job.session_uid);
-    const plan = planPanorama(session.recordings);
+    const plan = planPanorama(await examined(parts.probe, session.recordings));
     for (const note of plan.notes) context.log(note);
     await assertSpace(parts, 0);
 
-    const inputs = await inputsOf(parts, plan);
+    const footage = await footageOf(parts.probe, plan);
     const { settings } = job;
     const overlapPx = settings.overlap_px ?? processing.stitch_overlap_px;
     const encoding = {
       codec: settings.codec ?? processing.output_codec,
       preset: settings.preset ?? processing.output_preset,
     };
-    const work = { parts, plan, inputs, settings, overlapPx, context };
+    const work = { parts, plan, footage, settings, overlapPx, context };
     const folder = join(context.scratch, 'panorama');
     const findings = await findingsFor(
       folder,
       {
-        ...{ inputs, files: plan.span.views, settings, overlapPx, encoding },
+        ...{ footage, files: plan.span.stretches, settings, overlapPx, encoding },
         ...{ processing: processing.calibration, software: SOFTWARE_VERSION },
       },
       {
@@ -73,9 +78,11 @@ export function panoramaExecutor(parts: PanoramaParts): Executor<'panorama'> {
       },
     );
     const picture = await pictureOf(work, findings, folder);
-    const segments = segmentsOf(plan.frames, plan.fps, processing.segment_sec);
+    const segments = segmentsOfStretches(footage, plan.fps, processing.segment_sec).map(
+      ({ stretch, ...segment }) => ({ ...segment, inputs: stretch.inputs, graph: picture.graphOf(stretch) }),
+    );
     const made = await encodeAndJoin({
-      ...{ inputs, segments, folder, encoding, context, ...picture },
+      ...{ segments, folder, encoding, context, width: picture.width, height: picture.height },
       ffmpegPath: processing.ffmpeg_path,
       fps: plan.fps,
       atOnce:
@@ -103,30 +110,19 @@ export function panoramaExecutor(parts: PanoramaParts): Executor<'panorama'> {
 interface Work {
   readonly parts: PanoramaParts;
   readonly plan: PanoramaPlan;
-  readonly inputs: readonly StitchInput[];
+  readonly footage: readonly Footage[];
   readonly settings: PanoramaSettings;
   readonly overlapPx: number;
   readonly context: JobContext;
 }
 
-/** What is encoded: the graph, its size, and where the seams are when there is a cylinder. */
+/** What is encoded: its graph in each stretch, its size, and where the seams are when there is a cylinder. */
 interface Picture {
-  readonly graph: Graph;
+  readonly graphOf: (stretch: Footage) => Graph;
   readonly width: number;
   readonly height: number;
   readonly overlap: number;
   readonly cylinder: CylinderPlan | undefined;
-}
-
-async function inputsOf({ probe }: PanoramaParts, plan: PanoramaPlan): Promise<StitchInput[]> {
-  return Promise.all(
-    plan.span.views.map(async (view) => ({
-      path: view.file,
-      offsetSec: (plan.span.fromUs - view.startUs) / 1e6,
-      leadSec: (await probe(view.file)).leadSec,
-      fps: view.fps,
-    })),
-  );
 }
 
 /** The camera that the others are measured and matched against: the one in the middle. */
@@ -141,20 +137,23 @@ function referenceOf({ span }: PanoramaPlan): number {
 async function investigate(
   work: Work & { readonly sessionUid: string; readonly rig: string | null; readonly folder: string },
 ): Promise<Findings> {
-  const { parts, plan, inputs, settings, context, folder } = work;
+  const { parts, plan, settings, context, folder } = work;
   const { calibration: prior, ffmpeg_path: ffmpegPath } = parts.processing;
   const { views } = plan.span;
   const sizes = views.map(momentSize);
   const taken = new Map<number, Moment>();
+  // A moment in which a camera is missing says nothing of it.
+  const whole = work.footage.filter(isWhole);
   const take = async (frame: number): Promise<Moment> => {
     const { signal, log } = context;
+    const inputs = whole.findLast(({ firstFrame }) => firstFrame <= frame)?.inputs ?? [];
     const moment =
       taken.get(frame) ??
       (await takeMoment({ ffmpegPath, inputs, sizes, fps: plan.fps, folder, signal, log }, frame));
     taken.set(frame, moment);
     return moment;
   };
-  const frames = momentFrames(plan.frames, prior.moments);
+  const frames = momentFrames(whole, prior.moments);
   const reference = referenceOf(plan);
   const calibrated = await calibrate({
     wanted: settings.calibration,
@@ -207,14 +206,23 @@ async function pictureOf(work: Work, { calibrated, exposure }: Findings, folder:
   const { plan, overlapPx } = work;
   if (calibrated.calibration === null) {
     const layout = layoutOf(plan, overlapPx);
-    return { graph: sideBySideGraph(layout), ...layout, cylinder: undefined };
+    const graph = sideBySideGraph(layout);
+    return { graphOf: () => graph, ...layout, cylinder: undefined };
   }
   const cameras = camerasOf(calibrated.calibration);
   const cylinder = cylinderOf(work, cameras, referenceOf(plan));
   const stills = await writeWarpFiles(join(folder, 'maps'), cameras, cylinder);
   const { width, height } = cylinder.cylinder;
   return {
-    graph: warpGraph(cylinder, stills, exposure?.corrections ?? []),
+    // Black has to stay black.
+    graphOf: ({ inputs }) =>
+      warpGraph(
+        cylinder,
+        stills,
+        inputs.map((input, index) =>
+          'black' in input ? UNCHANGED : (exposure?.corrections[index] ?? UNCHANGED),
+        ),
+      ),
     ...{ width, height, cylinder, overlap: overlapPx },
   };
 }
@@ -233,11 +241,12 @@ async function assertSpace({ store, minFreeBytes }: PanoramaParts, bytes: number
 }
 
 function describe(
-  { span, fps, frames, uncoveredSec, notes }: PanoramaPlan,
+  { span, fps, frames, missing, uncoveredSec, notes }: PanoramaPlan,
   { calibrated, exposure }: Findings,
   { overlap, cylinder }: Picture,
 ): Omit<PanoramaResult, 'file' | 'width' | 'height' | 'fps' | 'duration_sec' | 'frames' | 'segments'> {
   const { calibration, origin, reason } = calibrated;
+  const timeOf = (frame: number) => toWireTime(span.fromUs + Math.round((frame * 1e6) / fps));
   return {
     calibrated: calibration !== null,
     calibration,
@@ -256,7 +265,12 @@ function describe(
     layout: cylinder ? 'cylindrical' : `side-by-side, ${overlap} px linear blend, uncalibrated`,
     cameras: span.views.map((view) => view.cameraId),
     from: toWireTime(span.fromUs),
-    to: toWireTime(span.fromUs + Math.round((frames * 1e6) / fps)),
+    to: timeOf(frames),
+    missing: missing.map(({ cameraId, firstFrame, frames: count }) => ({
+      camera_id: cameraId,
+      from: timeOf(firstFrame),
+      to: timeOf(firstFrame + count),
+    })),
     uncovered_sec: uncoveredSec,
     notes: [...notes, ...(exposure?.notes ?? [])],
   };

@@ -16,6 +16,7 @@ export interface Moment {
 
 export interface MomentsParts {
   readonly ffmpegPath: string;
+  /** Of the stretch that the moment is in. */
   readonly inputs: readonly StitchInput[];
   /** Of each camera's frames here. */
   readonly sizes: readonly { readonly width: number; readonly height: number }[];
@@ -38,10 +39,25 @@ export function momentSize(camera: { readonly width: number; readonly height: nu
   return { width: even(camera.width), height: even(camera.height) };
 }
 
-/** Frames of the grid, spread over all of it, away from its ends. */
-export function momentFrames(frames: number, count: number): number[] {
-  const all = Array.from({ length: count }, (_, index) => Math.floor((frames * (index + 0.5)) / count));
-  return [...new Set(all)];
+/** Frames between a moment and a border of stretches, if they are that long: who has just started is still finding its exposure. */
+const BORDER_FRAMES = 60;
+
+/** Frames of the grid, spread over all the stretches, away from the ends of the whole and from borders. */
+export function momentFrames(
+  stretches: readonly { readonly firstFrame: number; readonly frames: number }[],
+  count: number,
+): number[] {
+  const total = stretches.reduce((sum, { frames }) => sum + frames, 0);
+  const all = Array.from({ length: count }, (_, index) => {
+    let rest = Math.floor((total * (index + 0.5)) / count);
+    for (const { firstFrame, frames } of stretches) {
+      const margin = stretches.length > 1 ? Math.min(BORDER_FRAMES, Math.floor(frames / 4)) : 0;
+      if (rest < frames) return [firstFrame + Math.min(frames - 1 - margin, Math.max(margin, rest))];
+      rest -= frames;
+    }
+    return [];
+  });
+  return [...new Set(all.flat())];
 }
 
 /** Takes the frames of one moment out of the recordings. Throws what ffmpeg throws, and `job_failed` when it gave no frame. */

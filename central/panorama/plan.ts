@@ -1,8 +1,17 @@
 import { TouchlineError } from '#contracts/errors.ts';
 import type { Position } from '#contracts/ids.ts';
 import type { Manifest } from '#contracts/manifest.ts';
+import { clockTime } from '#domain/panorama/clock-time.ts';
 import { type Layout, sideBySide } from '#domain/panorama/layout.ts';
-import { type CommonSpan, commonSpan, uncoveredSec, type View, viewOf } from '#domain/panorama/span.ts';
+import {
+  type Absence,
+  absencesOf,
+  type Timeline,
+  timelineOf,
+  uncoveredSec,
+  type View,
+  viewOf,
+} from '#domain/panorama/span.ts';
 
 /** A recording that may become part of a panorama. */
 export interface Source {
@@ -11,6 +20,10 @@ export interface Source {
   readonly file: string;
   readonly sha256: string;
   readonly contents: Manifest | null;
+  /** How long its video is, when that was looked at; the manifest may say a little more. */
+  readonly durationSec?: number;
+  /** Why it cannot be used, when it was looked at and cannot. */
+  readonly unreadable?: string;
 }
 
 export interface FileView extends View {
@@ -19,9 +32,10 @@ export interface FileView extends View {
 }
 
 export interface PanoramaPlan {
-  readonly span: CommonSpan<FileView>;
+  readonly span: Timeline<FileView>;
   readonly fps: number;
   readonly frames: number;
+  readonly missing: Absence[];
   readonly uncoveredSec: number;
   readonly notes: string[];
 }
@@ -33,9 +47,13 @@ export function planPanorama(sources: readonly Source[]): PanoramaPlan {
   const notes: string[] = [];
   const views: FileView[] = [];
   for (const source of sources) {
-    const { contents, part, file, sha256 } = source;
-    if (contents) views.push({ ...viewOf(contents), part, file, sha256 });
-    else
+    const { contents, part, file, sha256, durationSec, unreadable } = source;
+    if (unreadable !== undefined) notes.push(`${source.camera_id} part ${part} is left out: ${unreadable}`);
+    else if (contents) {
+      const view = viewOf(contents);
+      const endUs = Math.min(view.endUs, view.startUs + Math.round((durationSec ?? Infinity) * 1e6));
+      views.push({ ...view, endUs, part, file, sha256 });
+    } else
       notes.push(
         `${source.camera_id} part ${source.part} has no manifest: when it was recorded is not known`,
       );
@@ -47,19 +65,38 @@ export function planPanorama(sources: readonly Source[]): PanoramaPlan {
   const cameras = [...new Set(views.map((view) => view.cameraId))];
   if (cameras.length < 2)
     throw impossible(`a panorama needs two cameras; there is ${cameras[0] ?? 'none with a manifest'}`, notes);
-  const span = commonSpan(views);
+  const span = timelineOf(views);
   if (!span)
     throw impossible(`there is no moment that all of ${cameras.join(', ')} recorded`, notes, {
       recorded: views.map(({ cameraId, part, startUs, endUs }) => ({ cameraId, part, startUs, endUs })),
     });
-  for (const view of span.views)
-    if (!view.masterTime)
-      notes.push(`${view.cameraId} did not know the master's time: it is placed by its own clock`);
-
-  const fps = Math.min(...span.views.map((view) => view.fps));
-  const frames = Math.floor(((span.toUs - span.fromUs) * fps) / 1e6);
+  const { fps, frames } = span;
   if (frames < 1) throw impossible('the cameras have less than one frame in common', notes);
-  return { span, fps, frames, uncoveredSec: uncoveredSec(views, span), notes };
+  const missing = absencesOf(span);
+  notes.push(...notesOf(span, missing));
+  return { span, fps, frames, missing, uncoveredSec: uncoveredSec(views, span), notes };
+}
+
+/** What is to be said of the files that are shown, and of what none shows. */
+function notesOf({ views, stretches, fps }: Timeline<FileView>, missing: readonly Absence[]): string[] {
+  const notes: string[] = [];
+  views.forEach((usual, index) => {
+    const shown = [...new Set(stretches.flatMap((stretch) => stretch.views[index] ?? []))];
+    for (const view of shown) {
+      const name = shown.length > 1 ? `${view.cameraId} part ${view.part}` : view.cameraId;
+      if (!view.masterTime)
+        notes.push(`${name} did not know the master's time: it is placed by its own clock`);
+      if (view.width !== usual.width || view.height !== usual.height)
+        notes.push(
+          `${name} is ${view.width}x${view.height}: it is scaled to ${usual.width}x${usual.height}, as the rest`,
+        );
+    }
+  });
+  for (const { cameraId, firstFrame, frames } of missing) {
+    const [from, to] = [firstFrame / fps, (firstFrame + frames) / fps];
+    notes.push(`${cameraId} is missing from ${clockTime(from)} to ${clockTime(to)}`);
+  }
+  return notes;
 }
 
 /** The views side by side. Throws `job_failed` when the overlap leaves nothing of one. */

@@ -7,8 +7,8 @@ import {
   type Encoding,
   type Graph,
   joinArguments,
-  type StitchInput,
   stitchArguments,
+  type ViewInput,
 } from '#domain/panorama/ffmpeg-arguments.ts';
 import { progressReader, type StitchProgress } from '#domain/panorama/progress.ts';
 import type { Segment } from '#domain/panorama/segments.ts';
@@ -16,16 +16,21 @@ import type { JobContext } from '#ports/jobs/jobs.ts';
 import { runJobProgram } from '#ports/program/job-program.ts';
 import type { Probe } from './source.ts';
 
+/** A segment, and what it is made of. */
+export interface Piece extends Segment {
+  readonly inputs: readonly ViewInput[];
+  readonly graph: Graph;
+}
+
 export interface Encode {
   readonly ffmpegPath: string;
-  readonly inputs: readonly StitchInput[];
-  readonly graph: Graph;
   readonly width: number;
   readonly height: number;
   readonly fps: number;
   readonly encoding: Encoding;
-  readonly segments: readonly Segment[];
-  /** Where finished segments are found again; all of them made by the same graph and encoding. */
+  /** One after the other, without gaps. */
+  readonly segments: readonly Piece[];
+  /** Where finished segments are found again; all of them made by the same findings, files and encoding. */
   readonly folder: string;
   readonly atOnce: number;
   readonly probe: Probe;
@@ -99,23 +104,23 @@ export async function encodeAndJoin(work: Encode): Promise<{ path: string; frame
   return { path, frames };
 }
 
-/** Says which frames it holds: cut in another way, it is another file. */
+/** Says which frames it holds: cut in another way, it is another file. Which files show them is the same in all of a folder. */
 const nameOf = ({ firstFrame, frames }: Segment): string => `segment-${firstFrame}-${frames}.mp4`;
 
 async function encode(
   work: Encode,
-  segment: Segment,
+  segment: Piece,
   signal: AbortSignal,
   onProgress: (progress: StitchProgress) => void,
 ): Promise<Finished> {
-  const { ffmpegPath, inputs, graph, fps, encoding, folder, context } = work;
+  const { ffmpegPath, fps, encoding, folder, context } = work;
   const file = join(folder, nameOf(segment));
   const unfinished = `${file}.part`;
   const read = progressReader(segment.frames / fps);
   await runJobProgram({
     path: ffmpegPath,
     args: stitchArguments({
-      ...{ inputs, graph, fps, encoding },
+      ...{ fps, encoding, inputs: segment.inputs, graph: segment.graph },
       firstFrame: segment.firstFrame,
       frames: segment.frames,
       output: unfinished,

@@ -1,10 +1,27 @@
+import { startOnGrid } from './span.ts';
+
 export interface StitchInput {
   readonly path: string;
-  /** Where in the file, counted from its first video frame, the common span begins. */
+  /** Where in the file, counted from its first video frame, the common span begins; below 0 when the file begins later. */
   readonly offsetSec: number;
   /** How long after the start of the file (which may be audio) its first video frame comes. */
   readonly leadSec: number;
   readonly fps: number;
+  /** What its frames are scaled to, when the graph expects another size. */
+  readonly scaledTo?: Size;
+}
+
+/** The place of a view when its camera recorded nothing. */
+export interface BlackInput {
+  /** As large as its frames would be. */
+  readonly black: Size;
+}
+
+export type ViewInput = StitchInput | BlackInput;
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
 }
 
 /** How views become one picture. */
@@ -22,7 +39,7 @@ export interface Encoding {
 
 export interface StitchPlan {
   /** From left to right. */
-  readonly inputs: readonly StitchInput[];
+  readonly inputs: readonly ViewInput[];
   readonly graph: Graph;
   readonly fps: number;
   /** Of the common grid, whose frame 0 is at the start of the span. */
@@ -45,7 +62,7 @@ export function stitchArguments(plan: StitchPlan): string[] {
   const { inputs, graph, fps, firstFrame, frames, encoding, output } = plan;
   return [
     ...[...QUIET, '-progress', 'pipe:1'],
-    ...inputs.flatMap((input) => inputArguments(input, fps, firstFrame)),
+    ...inputs.flatMap((input) => inputArguments(input, fps, firstFrame, frames)),
     ...graph.stills.flatMap((still) => ['-f', 'image2', '-i', still]),
     ...['-filter_complex', graph.filters(inputs.map((input, n) => gridChain(n, input, fps, firstFrame)))],
     ...['-map', '[panorama]', '-an', '-frames:v', String(frames)],
@@ -79,12 +96,12 @@ export function momentArguments(
   input: StitchInput,
   fps: number,
   frame: number,
-  size: { readonly width: number; readonly height: number },
+  size: Size,
   files: { readonly raw: string; readonly luma: string },
 ): string[] {
   const scaled = `${gridChain(0, input, fps, frame)},scale=${size.width}:${size.height}:flags=area,format=yuv420p`;
   return [
-    ...[...QUIET, ...inputArguments(input, fps, frame)],
+    ...[...QUIET, ...inputArguments(input, fps, frame, 1)],
     ...['-filter_complex', `${scaled},split[raw][all];[all]extractplanes=y[luma]`],
     ...['-map', '[raw]', '-frames:v', '1', '-f', 'rawvideo', files.raw],
     ...['-map', '[luma]', '-frames:v', '1', '-f', 'image2', '-update', '1', files.luma],
@@ -93,22 +110,27 @@ export function momentArguments(
 
 export const seconds = (value: number): string => value.toFixed(6);
 
-function inputArguments(input: StitchInput, fps: number, firstFrame: number): string[] {
+function inputArguments(input: ViewInput, fps: number, firstFrame: number, frames: number): string[] {
+  if ('black' in input) {
+    const { width, height } = input.black;
+    const source = `color=c=black:s=${width}x${height}:r=${fps},format=yuv420p,trim=end_frame=${frames}`;
+    return ['-f', 'lavfi', '-i', source];
+  }
   return ['-ss', seconds(seekOf(input, fps, firstFrame)), '-i', input.path];
 }
 
 /** A view on the common grid: frame `firstFrame` comes first, at time 0. */
-function gridChain(index: number, input: StitchInput, fps: number, firstFrame: number): string {
+function gridChain(index: number, input: ViewInput, fps: number, firstFrame: number): string {
+  if ('black' in input) return `[${index}:v:0]null`;
   const shift = placeOf(input, fps, firstFrame) - seekOf(input, fps, firstFrame);
-  return `[${index}:v:0]setpts=PTS-${seconds(shift)}/TB,fps=${fps}:start_time=0:round=near`;
+  const { scaledTo } = input;
+  const scale = scaledTo ? `,scale=${scaledTo.width}:${scaledTo.height}:flags=bicubic` : '';
+  return `[${index}:v:0]setpts=PTS-${seconds(shift)}/TB,fps=${fps}:start_time=0:round=near${scale}`;
 }
 
-/**
- * Where in the file a frame of the grid is. The start of the span is moved to the nearest frame of the view: then no frame lies in
- * the middle between two of the grid, where rounding would send it to one of them in this segment and to the other in the next.
- */
+/** Where in the file a frame of the grid is. */
 function placeOf(input: StitchInput, fps: number, frame: number): number {
-  return input.leadSec + Math.round(input.offsetSec * input.fps) / input.fps + frame / fps;
+  return input.leadSec + startOnGrid(input.offsetSec, input.fps) + frame / fps;
 }
 
 /**

@@ -17,3 +17,19 @@ export function segmentsOf(frames: number, fps: number, segmentSec: number): Seg
     return { index, firstFrame, frames: index === count - 1 ? frames - firstFrame : usual };
   });
 }
+
+/** Pieces of stretches that follow each other: none goes over a border. Each knows its stretch. */
+export function segmentsOfStretches<S extends { readonly firstFrame: number; readonly frames: number }>(
+  stretches: readonly S[],
+  fps: number,
+  segmentSec: number,
+): (Segment & { readonly stretch: S })[] {
+  return stretches
+    .flatMap((stretch) =>
+      segmentsOf(stretch.frames, fps, segmentSec).map(({ firstFrame, frames }) => ({
+        ...{ stretch, frames },
+        firstFrame: stretch.firstFrame + firstFrame,
+      })),
+    )
+    .map((segment, index) => ({ ...segment, index }));
+}

@@ -50,6 +50,7 @@ const RESULT = PanoramaResult.parse({
   cameras: ['CAM_L', 'CAM_C', 'CAM_R'],
   from: '2024-03-15T14:00:00.000000Z',
   to: '2024-03-15T14:00:01.000000Z',
+  missing: [],
   uncovered_sec: 0,
   notes: [],
 });

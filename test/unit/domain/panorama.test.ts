@@ -1,11 +1,13 @@
 import t from 'tap';
 import type { Position } from '#contracts/ids.ts';
 import { Manifest } from '#contracts/manifest.ts';
+import { clockTime } from '#domain/panorama/clock-time.ts';
 import { stitchArguments } from '#domain/panorama/ffmpeg-arguments.ts';
 import { sideBySide } from '#domain/panorama/layout.ts';
 import { progressReader } from '#domain/panorama/progress.ts';
+import { segmentsOfStretches } from '#domain/panorama/segments.ts';
 import { sideBySideGraph } from '#domain/panorama/side-by-side-graph.ts';
-import { commonSpan, uncoveredSec, type View, viewOf } from '#domain/panorama/span.ts';
+import { absencesOf, timelineOf, uncoveredSec, type View, viewOf } from '#domain/panorama/span.ts';
 
 const HD = { width: 1280, height: 720 };
 const PLACES: Record<string, Position> = { CAM_L: 'left', CAM_C: 'center', CAM_R: 'right' };
@@ -24,44 +26,148 @@ function view(cameraId: string, fromSec: number, toSec: number, part = 1): View 
   };
 }
 
-t.test('the common span is the longest that one file of every camera covers', async (t) => {
-  const spanOf = (views: View[]) => {
-    const span = commonSpan(views);
-    return (
-      span && [span.fromUs / 1e6, span.toUs / 1e6, ...span.views.map((one) => `${one.cameraId}.${one.part}`)]
-    );
-  };
+/** `from–to` of the whole in seconds, then each stretch: its first frame, its length and the parts shown, `-` for none. */
+function told(views: View[]): string[] | undefined {
+  const line = timelineOf(views);
+  return (
+    line && [
+      `${line.fromUs / 1e6}–${line.toUs / 1e6}`,
+      ...line.stretches.map(
+        (stretch) =>
+          `${stretch.firstFrame}+${stretch.frames}: ${stretch.views.map((one) => one?.part ?? '-').join(' ')}`,
+      ),
+    ]
+  );
+}
+
+t.test('one file of each camera: one stretch', async (t) => {
+  const views = [view('CAM_R', 2, 12), view('CAM_L', 0, 10), view('CAM_C', 1, 11)];
+  t.same(told(views), ['2–10', '0+240: 1 1 1']);
   t.same(
-    spanOf([view('CAM_R', 2, 12), view('CAM_L', 0, 10), view('CAM_C', 1, 11)]),
-    [2, 10, 'CAM_L.1', 'CAM_C.1', 'CAM_R.1'],
+    timelineOf(views)?.views.map(({ cameraId }) => cameraId),
+    ['CAM_L', 'CAM_C', 'CAM_R'],
     'ordered by position, not by name or arrival',
   );
-  t.same(
-    spanOf([
-      view('CAM_L', 0, 100),
-      view('CAM_C', 0, 30),
-      view('CAM_C', 32, 100, 2),
-      view('CAM_R', 0, 50),
-      view('CAM_R', 51, 100, 2),
-    ]),
-    [51, 100, 'CAM_L.1', 'CAM_C.2', 'CAM_R.2'],
-    'two cameras that were interrupted',
-  );
-  t.same(spanOf([view('CAM_L', 0, 10), view('CAM_C', 5, 20)]), [5, 10, 'CAM_L.1', 'CAM_C.1'], 'two cameras');
-  t.same(spanOf([view('CAM_L', 0, 10)]), [0, 10, 'CAM_L.1'], 'one camera');
-  t.equal(spanOf([view('CAM_L', 0, 10), view('CAM_C', 10, 20)]), undefined, 'touching is not overlapping');
+  t.same(told([view('CAM_L', 0, 10), view('CAM_C', 5, 20)]), ['5–10', '0+150: 1 1'], 'two cameras');
+  t.same(told([view('CAM_L', 0, 10)]), ['0–10', '0+300: 1'], 'one camera');
+  t.equal(told([view('CAM_L', 0, 10), view('CAM_C', 10, 20)]), undefined, 'touching is not overlapping');
   t.equal(
-    spanOf([view('CAM_L', 0, 10), view('CAM_C', 5, 20), view('CAM_R', 12, 20)]),
+    told([view('CAM_L', 0, 10), view('CAM_C', 5, 20), view('CAM_R', 12, 20)]),
     undefined,
     'each two overlap, all three do not',
   );
-  t.equal(spanOf([]), undefined);
+  t.equal(told([]), undefined);
+  t.match(timelineOf([view('CAM_L', 0, 10), view('CAM_C', 9.98, 20)]), { frames: 0, stretches: [] });
+  for (let late = 0; late < 2; late += 0.0137)
+    t.same(
+      told([view('CAM_L', 0, 10.01), view('CAM_C', late, 10 + late / 3), view('CAM_R', late / 2, 10)])?.slice(
+        1,
+      ),
+      [`0+${Math.floor((Math.round((10 - late) * 1e6) * 30) / 1e6)}: 1 1 1`],
+      `between frames, ${late} s: nothing is cut off at the ends`,
+    );
+});
+
+t.test('cameras that were interrupted: all of the match, and who is missing when', async (t) => {
+  const twice = [
+    view('CAM_L', 0, 100),
+    view('CAM_C', 1, 30),
+    view('CAM_C', 32, 100, 2),
+    view('CAM_R', 0, 51),
+    view('CAM_R', 50, 90, 2),
+  ];
+  t.same(told(twice), ['1–90', '0+870: 1 1 1', '870+60: 1 - 1', '930+570: 1 2 1', '1500+1170: 1 2 2']);
+  const line = timelineOf(twice);
+  t.same(line && absencesOf(line), [{ cameraId: 'CAM_C', firstFrame: 870, frames: 60 }]);
+  t.same(
+    line?.views.map(({ part }) => part),
+    [1, 2, 2],
+    'the longest stretch stands for the cameras',
+  );
+
+  const together = [
+    view('CAM_L', 0, 10),
+    view('CAM_L', 20, 30, 2),
+    view('CAM_C', 0, 12),
+    view('CAM_C', 14, 30, 2),
+  ];
+  const both = timelineOf(together);
+  t.same(told(together), [
+    '0–30',
+    '0+300: 1 1',
+    '300+60: - 1',
+    '360+60: - -',
+    '420+180: - 2',
+    '600+300: 2 2',
+  ]);
+  t.same(
+    both && absencesOf(both),
+    [
+      { cameraId: 'CAM_L', firstFrame: 300, frames: 300 },
+      { cameraId: 'CAM_C', firstFrame: 360, frames: 60 },
+    ],
+    'one absence, whatever happens to the others meanwhile',
+  );
+  t.same(
+    told([view('CAM_L', 0, 10), view('CAM_L', 10, 20, 2), view('CAM_C', 0, 20)]),
+    ['0–20', '0+300: 1 1', '300+300: 2 1'],
+    'no gap: nobody is missing',
+  );
+  t.same(
+    told([view('CAM_L', 0, 20), view('CAM_L', 0, 20, 2), view('CAM_C', 0, 20)]),
+    ['0–20', '0+600: 1 1'],
+    'the same time twice: one of them',
+  );
+  t.equal(
+    told([view('CAM_L', 0, 10), view('CAM_L', 20, 30, 2), view('CAM_C', 10, 20), view('CAM_C', 30, 40, 2)]),
+    undefined,
+    'never together',
+  );
+});
+
+t.test('a file shows only frames of the grid that it has', async (t) => {
+  // Frame 0 is at 0.01 s. Part 1 ends between two frames of the grid, part 2 begins between two.
+  const views = [
+    view('CAM_C', 0.01, 10.01),
+    view('CAM_L', 0, 4),
+    { ...view('CAM_L', 5.005, 11, 2), fps: 60 },
+  ];
+  t.same(told(views), ['0.01–10.01', '0+120: 1 1', '120+30: - 1', '150+150: 2 1']);
+  const slow = views.map((each) => ({ ...each, fps: each.cameraId === 'CAM_C' ? 25 : 30 }));
+  t.same(told(slow), ['0.01–10.01', '0+100: 1 1', '100+25: - 1', '125+125: 2 1'], 'on a slower grid');
 });
 
 t.test('time that was recorded and is not in the panorama', async (t) => {
   const files = [view('CAM_L', 0, 10), view('CAM_C', 2, 12), view('CAM_L', 20, 25, 2)];
   t.equal(uncoveredSec(files, { fromUs: 2e6, toUs: 10e6 }), 9, '12 s and 5 s recorded, 8 s used');
+  t.equal(uncoveredSec(files, { fromUs: 2e6, toUs: 22e6 }), 5, 'a gap within is none of it');
   t.equal(uncoveredSec([view('CAM_L', 0, 10)], { fromUs: 0, toUs: 10e6 }), 0);
+});
+
+t.test('segments do not go over the borders of stretches', async (t) => {
+  const stretches = [
+    { firstFrame: 0, frames: 97 },
+    { firstFrame: 97, frames: 1 },
+    { firstFrame: 98, frames: 80 },
+  ];
+  t.same(
+    segmentsOfStretches(stretches, 30, 2).map((each) => [
+      each.index,
+      each.firstFrame,
+      each.frames,
+      stretches.indexOf(each.stretch),
+    ]),
+    [
+      [0, 0, 60, 0],
+      [1, 60, 37, 0],
+      [2, 97, 1, 1],
+      [3, 98, 80, 2],
+    ],
+  );
+});
+
+t.test('places in a film are told to a tenth of a second', async (t) => {
+  t.same([12.34, 59.96, 605, 3723.4].map(clockTime), ['0:12.3', '1:00.0', '10:05.0', '1:02:03.4']);
 });
 
 t.test('a manifest tells when its file begins', async (t) => {
@@ -164,6 +270,19 @@ t.test('the arguments of ffmpeg', async (t) => {
   t.match(plainGraph(plan.inputs.slice(0, 2), 100), /\[body0\]\[seam1\]\[body1\]hstack=inputs=3/);
   const later = stitchArguments({ ...plan, firstFrame: 100, frames: 50 });
   t.same(after('-ss', later), ['5.400000', '3.920000', '4.240000'], 'a segment begins later in each file');
+  const gap = stitchArguments({
+    ...plan,
+    frames: 50,
+    inputs: [{ ...input('/l.mp4', -4), scaledTo: HD }, { black: HD }, input('/r.mp4', 0)],
+    firstFrame: 100,
+  });
+  t.same(
+    after('-i', gap),
+    ['/l.mp4', 'color=c=black:s=1280x720:r=25,format=yuv420p,trim=end_frame=50', '/r.mp4'],
+    'a missing view is black, as long as the segment',
+  );
+  t.same(after('-ss', gap), ['0.000000', '3.920000'], 'a file that begins with the segment');
+  t.match(after('-filter_complex', gap)[0], /round=near,scale=1280:720:flags=bicubic,.*;\[1:v:0\]null,/);
   t.match(
     stitchArguments({ ...plan, encoding: { codec: 'h265', preset: 'fast' } }).join(' '),
     /libx265 -tag:v hvc1/,

@@ -1,9 +1,9 @@
 import { ERRORS } from '#contracts/error-table.ts';
 import type { Job, PanoramaJob } from '#contracts/http-central.ts';
 import type { Tone } from '../components/tone.ts';
-import { durationText, lengthText, UNKNOWN } from '../live/format.ts';
+import { durationText, UNKNOWN } from '../live/format.ts';
 import type { Problem } from '../live/http.ts';
-import { LEFT_OUT_MIN_SEC } from './session-summary.ts';
+import { lackOf } from './session-summary.ts';
 
 /** What the page says about a job. Pure. */
 
@@ -40,9 +40,8 @@ const STATES: Readonly<Record<Job['state'], readonly [tone: Tone, word: string]>
 
 export function jobState(job: Job): { tone: Tone; word: string } {
   const [tone, word] = STATES[job.state];
-  const leftOutSec = job.kind === 'panorama' && job.state === 'done' ? (job.result?.uncovered_sec ?? 0) : 0;
-  if (leftOutSec > LEFT_OUT_MIN_SEC)
-    return { tone: 'warning', word: `${word}, ${lengthText(leftOutSec)} missing` };
+  const lacks = job.kind === 'panorama' && job.result ? lackOf(job.result) : null;
+  if (job.state === 'done' && lacks !== null) return { tone: 'warning', word: `${word}, ${lacks}` };
   return { tone, word };
 }
 

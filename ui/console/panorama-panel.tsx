@@ -3,10 +3,10 @@ import type { CentralSession, Job } from '#contracts/http-central.ts';
 import type { PanoramaResult } from '#contracts/panorama.ts';
 import { Notice, ProblemNotice } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
-import { durationText, figure, lengthText, UNKNOWN } from '../live/format.ts';
+import { durationText, figure, UNKNOWN } from '../live/format.ts';
 import { problemOfJob } from './job-words.ts';
 import { MakePanorama } from './make-panorama.tsx';
-import { LEFT_OUT_MIN_SEC } from './session-summary.ts';
+import { LEFT_OUT_MIN_SEC, lackOf } from './session-summary.ts';
 
 /** How far the panorama can be trusted, in numbers, and another one with other settings. */
 export function PanoramaPanel({ session, jobs }: { session: CentralSession; jobs: readonly Job[] }) {
@@ -63,17 +63,17 @@ const ORIGINS = {
 function Result({ result }: { result: PanoramaResult }) {
   const { calibration, calibration_reason: reason, calibration_origin: origin } = result;
   const wanted = reason?.code !== 'not_wanted';
+  const lacks = lackOf(result);
   return (
     <div class="panel calibration" data-testid="calibration">
-      {result.uncovered_sec > LEFT_OUT_MIN_SEC ? (
-        <Notice tone="warning" title={`Missing here: ${lengthText(result.uncovered_sec)} of the match`}>
+      {lacks === null ? null : (
+        <Notice tone="warning" title={`Not all of the match is here: ${lacks}`}>
           <p>
-            The panorama shows the longest stretch that every camera recorded without a break, from{' '}
-            {timeText(result.from)} to {timeText(result.to)}. All else that was recorded is in the recordings
-            of the cameras.
+            The panorama goes from {timeText(result.from)} to {timeText(result.to)}; where a camera did not
+            record, its place is black. All that was recorded is in the recordings of the cameras.
           </p>
         </Notice>
-      ) : null}
+      )}
       <p class="calibration-head">
         <Pill
           tone={calibration ? 'calm' : wanted ? 'warning' : 'unknown'}

@@ -1,4 +1,5 @@
 import type { CentralSession, Job } from '#contracts/http-central.ts';
+import type { PanoramaResult } from '#contracts/panorama.ts';
 import type { Tone } from '../components/tone.ts';
 import { count, lengthText } from '../live/format.ts';
 
@@ -75,11 +76,21 @@ export function summarizeSession(session: CentralSession, jobs: readonly Job[]):
     return { ...base, state: 'panorama-failed', tone: 'fault', words: 'Panorama failed' };
   if (proxies.some((job) => job.state === 'failed'))
     return { ...base, state: 'proxy-failed', tone: 'warning', words: 'A proxy failed' };
-  const leftOutSec = session.panorama?.result.uncovered_sec ?? 0;
-  if (leftOutSec > LEFT_OUT_MIN_SEC)
-    return { ...base, state: 'done', tone: 'warning', words: `Panorama: ${lengthText(leftOutSec)} missing` };
+  const lacks = session.panorama ? lackOf(session.panorama.result) : null;
+  if (lacks !== null) return { ...base, state: 'done', tone: 'warning', words: `Panorama: ${lacks}` };
   if (session.panorama) return { ...base, state: 'done', tone: 'calm', words: 'Panorama ready' };
   return { ...base, state: 'complete', tone: 'calm', words: 'Complete, no panorama' };
+}
+
+/** What a panorama does not show of the match, in a few words; null when that is nothing to speak of. */
+export function lackOf({ uncovered_sec, missing }: PanoramaResult): string | null {
+  if (uncovered_sec > LEFT_OUT_MIN_SEC) return `${lengthText(uncovered_sec)} missing`;
+  const blackSec = new Map<string, number>();
+  for (const { camera_id, from, to } of missing)
+    blackSec.set(camera_id, (blackSec.get(camera_id) ?? 0) + (Date.parse(to) - Date.parse(from)) / 1000);
+  const cameras = [...blackSec].filter(([, seconds]) => seconds > LEFT_OUT_MIN_SEC);
+  if (cameras.length === 0) return null;
+  return cameras.map(([camera, seconds]) => `${camera} missing for ${lengthText(seconds)}`).join(', ');
 }
 
 /** A card is as wide as a camera's picture: of a panorama it would show a strip. */

@@ -120,11 +120,24 @@ t.test('a session in one or two words', (t: Test) => {
   t.same(of(whole, [panoramaJob()]), ['waiting', 'Panorama waits for a worker', null]);
   t.same(of(whole, [panoramaJob({ state: 'failed' })]), ['panorama-failed', 'Panorama failed', null]);
   t.same(of(whole, [proxyJob('CAM_L/1', { state: 'failed' })]), ['proxy-failed', 'A proxy failed', null]);
-  const made = (uncovered_sec: number) =>
-    ({ url: '/p', thumbnail_url: null, result: { uncovered_sec } }) as unknown as NonNullable<
+  const made = (uncovered_sec: number, missing: object[] = []) =>
+    ({ url: '/p', thumbnail_url: null, result: { uncovered_sec, missing } }) as unknown as NonNullable<
       typeof whole.panorama
     >;
   t.match(summarizeSession(session({ panorama: made(0.4) }), []), { words: 'Panorama ready', tone: 'calm' });
+  const black = (to: string) => ({ camera_id: 'CAM_R', from: '2024-03-15T14:00:00.000000Z', to });
+  t.match(
+    summarizeSession(
+      session({
+        panorama: made(0, [black('2024-03-15T14:00:04.000000Z'), black('2024-03-15T14:00:08.000000Z')]),
+      }),
+      [],
+    ),
+    { state: 'done', words: 'Panorama: CAM_R missing for 12 s', tone: 'warning' },
+  );
+  t.match(summarizeSession(session({ panorama: made(0, [black('2024-03-15T14:00:00.500000Z')]) }), []), {
+    tone: 'calm',
+  });
   t.match(summarizeSession(session({ panorama: made(50.2) }), []), {
     state: 'done',
     words: 'Panorama: 50 s missing',

@@ -41,7 +41,9 @@ t.test('jobs in words', (t: Test) => {
 
 t.test('a panorama that leaves something out is done, with a warning', (t: Test) => {
   const done = (uncovered_sec: number) =>
-    jobState(panoramaJob({ state: 'done', result: { uncovered_sec } as unknown as PanoramaResult }));
+    jobState(
+      panoramaJob({ state: 'done', result: { uncovered_sec, missing: [] } as unknown as PanoramaResult }),
+    );
   t.same(done(0.9), { tone: 'calm', word: 'Done' });
   t.same(done(50), { tone: 'warning', word: 'Done, 50 s missing' });
   t.end();

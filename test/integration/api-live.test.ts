@@ -12,6 +12,7 @@ import { createBus } from '#runtime/bus/create-bus.ts';
 import { createLogger } from '#runtime/logger.ts';
 import { createApi } from '#services/api/service.ts';
 import { freePorts } from '../fixtures/bridges.ts';
+import { tempFolder } from '../fixtures/central.ts';
 import { openStream } from '../fixtures/sse.ts';
 
 const clock = systemClock();
@@ -28,7 +29,7 @@ async function node(t: Test) {
     cameras: ['CAM_C', 'CAM_L'],
     camera: { source: 'test-pattern' },
     api: { port },
-    runtime_dir: join(t.testdir({}), 'run'),
+    runtime_dir: join(await tempFolder(t), 'run'),
   });
   const broker = memoryBroker();
   const busOf = (service: 'api' | 'recorder', camera = 'CAM_C'): Bus =>

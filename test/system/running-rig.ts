@@ -21,14 +21,16 @@ export interface RunningRig extends DemoSystem {
 
 /** The rig as it ships: the built bundles, one process per service, three nodes and central on loopback. */
 export async function runningRig(t: Test, edits: { node?: Edit; central?: Edit } = {}): Promise<RunningRig> {
+  let system: DemoSystem | undefined;
+  // Before the folder is asked for: what is asked for first is undone first, and the folder must outlive what runs in it.
+  t.teardown(() => system?.stop());
   const shell = quietShell();
   const bundles = await builtBundles(shell);
   const place = await makePlace({ out: t.testdir({}), sources: new Map() });
   for (const node of place.nodes) edit(node.configFile, edits.node);
   edit(place.central.configFile, edits.central);
 
-  const system = demoSystem(shell, place, bundles, (line) => t.comment(line));
-  t.teardown(() => system.stop());
+  system = demoSystem(shell, place, bundles, (line) => t.comment(line));
   system.start();
   await waitUntilReady(system, AbortSignal.timeout(120_000));
   return {

@@ -113,11 +113,11 @@ async function changes(
   };
 }
 
-/** When, by the clock of this machine, the master first answers that all record. */
+/** When, by the clock of this machine, the master first answers that a camera records. */
 async function changedAt(system: DemoSystem): Promise<number> {
   for (;;) {
     const { nodes } = await system.master.rig();
-    if (nodes.every(({ status }) => status?.recorder?.recording)) return Date.now();
+    if (nodes.some(({ status }) => status?.recorder?.recording)) return Date.now();
   }
 }
 
@@ -141,8 +141,9 @@ async function plainPage(apiUrl: string): Promise<{ url: string; close(): void }
     const read = async () => {
       const { nodes } = await (await fetch('/rig')).json();
       const all = (test) => nodes.every(({ status }) => test(status?.recorder));
+      const any = (test) => nodes.some(({ status }) => test(status?.recorder));
       document.querySelector('h1').textContent =
-        all((recorder) => recorder?.recording) ? 'Recording' : all((recorder) => recorder?.state === 'idle') ? 'Ready' : 'Between';
+        any((recorder) => recorder?.recording) ? 'Recording' : all((recorder) => recorder?.state === 'idle') ? 'Ready' : 'Between';
     };
     read(); setInterval(read, 1000);
   </script>`;

@@ -1,10 +1,15 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import t from 'tap';
+import { ROOT } from '../fixtures/quiet-shell.ts';
 import { DESK, PHONE, startBrowser } from './browser.ts';
 import { runningRig } from './running-rig.ts';
 import { until } from './until.ts';
 
 t.setTimeout(240_000);
+
+const SCRIPT_MAX_BYTES = 100_000;
 
 t.test('a match on the page of a phone, seen by a second browser at another camera', async (t) => {
   const rig = await runningRig(t);
@@ -15,6 +20,14 @@ t.test('a match on the page of a phone, seen by a second browser at another came
   const desk = await browser.open({ ...DESK, colorScheme: 'dark' }, urlOf('CAM_L'));
   const says = (page: Page, id: string, text: string | RegExp): Promise<void> =>
     page.getByTestId(id).filter({ hasText: text }).first().waitFor({ timeout: 30_000 });
+
+  await t.test('its script is small enough for a phone on weak Wi-Fi', async (t) => {
+    const page = join(ROOT, 'dist/ui/dashboard');
+    const script =
+      /src="\/(assets\/[^"]+\.js)"/.exec(readFileSync(join(page, 'index.html'), 'utf8'))?.[1] ?? '';
+    const { size } = statSync(join(page, `${script}.gz`));
+    t.ok(size > 1000 && size < SCRIPT_MAX_BYTES, `${size} bytes, compressed`);
+  });
 
   await t.test('ready: the three questions are answered', async (t) => {
     await says(phone.page, 'headline', 'Ready');

@@ -171,9 +171,14 @@ export function aedesBroker(options: AedesBrokerOptions): AedesBroker {
         const internals = broker as unknown as Internals;
         await takeOverStorage(internals.persistence);
         keepOrder(internals);
-        broker.on('clientError', (client, error) =>
-          options.log?.warn({ err: error, client: client.id }, 'a client was disconnected'),
-        );
+        broker.on('clientError', (client, error) => {
+          // That a connection breaks is everyday life, also of a client that just ended; its last will tells those whom it concerns.
+          const broke = 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+          options.log?.[broke ? 'debug' : 'warn'](
+            { err: error, client: client.id },
+            'a client was disconnected',
+          );
+        });
         broker.on('connectionError', (_client, error) =>
           options.log?.warn({ err: error }, 'a connection was refused'),
         );

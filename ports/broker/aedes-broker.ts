@@ -174,10 +174,7 @@ export function aedesBroker(options: AedesBrokerOptions): AedesBroker {
         broker.on('clientError', (client, error) => {
           // That a connection breaks is everyday life, also of a client that just ended; its last will tells those whom it concerns.
           const broke = 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-          options.log?.[broke ? 'debug' : 'warn'](
-            { err: error, client: client.id },
-            'a client was disconnected',
-          );
+          if (!broke) options.log?.warn({ err: error, client: client.id }, 'a client was disconnected');
         });
         broker.on('connectionError', (_client, error) =>
           options.log?.warn({ err: error }, 'a connection was refused'),

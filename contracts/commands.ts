@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { WireError } from './errors.ts';
-import { CameraId, CommandId, SessionId, SessionUid } from './ids.ts';
-import { Gate } from './manifest.ts';
+import { CameraId, CommandId, Part, SessionId, SessionUid } from './ids.ts';
+import { Gate, LockView } from './manifest.ts';
+import { Mark, MomentInput } from './moments.ts';
 import { CameraReadiness, SessionState } from './session.ts';
+import { SelfTestResult } from './states.ts';
 import { WireTime } from './time.ts';
+import { UpdateAnswer, UpdateApplyInput } from './updates.ts';
 
 /**
  * Commands, described once: the MQTT handler, the Unix socket, the REST route and the documents all come from here.
@@ -18,7 +21,7 @@ export const CommandEnvelope = z.object({
 });
 
 interface CommandSpec<I extends z.ZodType, O extends z.ZodType> {
-  readonly service: 'recorder' | 'sync-agent' | 'housekeeper';
+  readonly service: 'recorder' | 'sync-agent' | 'housekeeper' | 'signals' | 'updater';
   readonly name: string;
   readonly about: string;
   readonly input: I;
@@ -71,6 +74,21 @@ export const StartInput = z.object({
 export const StopInput = z.object({
   session_uid: SessionUid.optional().describe('Only this session; any when left out'),
 });
+
+export const DeleteOffloadedResult = z.object({
+  camera_id: CameraId,
+  deleted: z.int().min(0).describe('Recordings'),
+  freed_bytes: z.int().min(0),
+  kept: z
+    .array(z.object({ session_uid: SessionUid, session_id: SessionId, part: Part, reason: z.string() }))
+    .describe('Offloaded, and left alone'),
+});
+export type DeleteOffloadedResult = z.infer<typeof DeleteOffloadedResult>;
+
+export const ShutdownStep = z
+  .enum(['stop', 'finalize', 'write', 'power-off'])
+  .describe('Recording stopped, files finished, everything written, power-off accepted');
+export type ShutdownStep = z.infer<typeof ShutdownStep>;
 
 export const COMMANDS = {
   rigStart: spec({
@@ -142,6 +160,88 @@ export const COMMANDS = {
     ttlMs: START_STOP_TTL_MS,
     rigWide: true,
   }),
+  arm: spec({
+    service: 'recorder',
+    name: 'arm',
+    about: 'Run the camera and keep the last 15 s for the start to come. Expires after 30 minutes.',
+    input: z.object({}),
+    output: RecorderAnswer.extend({ armed_until: WireTime }),
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  disarm: spec({
+    service: 'recorder',
+    name: 'disarm',
+    about: 'Give up arming.',
+    input: z.object({}),
+    output: RecorderAnswer,
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  selfTest: spec({
+    service: 'recorder',
+    name: 'self-test',
+    about: 'Record a clip, check it, delete it; measure encoder and disk. Refused while a session is open.',
+    input: z.object({ seconds: z.int().min(2).max(60).default(10) }),
+    output: SelfTestResult,
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  lockView: spec({
+    service: 'recorder',
+    name: 'lock-view',
+    about: 'Take a picture at full resolution as the reference of where the camera looks.',
+    input: z.object({}),
+    output: LockView,
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  moment: spec({
+    service: 'recorder',
+    name: 'moment',
+    about: 'Mark this moment of the recording. Refused while nothing is recorded.',
+    input: MomentInput,
+    output: Mark,
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  audio: spec({
+    service: 'recorder',
+    name: 'audio',
+    about: 'Switch the audio track of the recordings to come on or off. Refused while recording.',
+    input: z.object({ enabled: z.boolean() }),
+    output: RecorderAnswer.extend({ enabled: z.boolean() }),
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  preview: spec({
+    service: 'recorder',
+    name: 'preview',
+    about: 'Switch the previews on or off.',
+    input: z.object({ enabled: z.boolean() }),
+    output: RecorderAnswer.extend({ enabled: z.boolean() }),
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  promote: spec({
+    service: 'sync-agent',
+    name: 'promote',
+    about:
+      'Make this node the master of time and starts, until another is promoted. Refused while recording.',
+    input: z.object({}),
+    output: z.object({ master: CameraId }),
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  setTime: spec({
+    service: 'sync-agent',
+    name: 'set-time',
+    about: 'Set an unset clock from a phone or browser. Refused while recording and when the clock is set.',
+    input: z.object({ time: WireTime }),
+    output: z.object({ step_ms: z.number() }),
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: false,
+  }),
   offload: spec({
     service: 'housekeeper',
     name: 'offload',
@@ -150,6 +250,72 @@ export const COMMANDS = {
     output: z.object({ queued: z.int().min(0) }),
     ttlMs: 3_600_000,
     rigWide: false,
+  }),
+  deleteOffloaded: spec({
+    service: 'housekeeper',
+    name: 'delete-offloaded',
+    about: 'Delete every recording that is offloaded and whose session is over.',
+    input: z.object({}),
+    output: DeleteOffloadedResult,
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  shutdown: spec({
+    service: 'housekeeper',
+    name: 'shutdown',
+    about:
+      'Finish what is recorded, write everything, power the machine off. Refused while recording unless confirmed twice.',
+    input: z.object({
+      confirmations: z
+        .int()
+        .min(0)
+        .max(2)
+        .default(0)
+        .describe('How often a person said so; while recording it has to be 2'),
+    }),
+    output: z.object({
+      camera_id: CameraId,
+      steps: z.array(ShutdownStep).describe('What was done, in order'),
+    }),
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  mute: spec({
+    service: 'signals',
+    name: 'mute',
+    about: 'Switch the tones off or on again; those of start and stop always sound.',
+    input: z.object({ muted: z.boolean() }),
+    output: z.object({ camera_id: CameraId, muted: z.boolean() }),
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  updateCheck: spec({
+    service: 'updater',
+    name: 'check',
+    about: 'Ask the source of updates for something newer.',
+    input: z.object({}),
+    output: UpdateAnswer,
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  updateApply: spec({
+    service: 'updater',
+    name: 'apply',
+    about:
+      'Apply the update that waits. Refused while something is armed or recorded, unless it may be queued.',
+    input: UpdateApplyInput,
+    output: UpdateAnswer,
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
+  }),
+  updateRollback: spec({
+    service: 'updater',
+    name: 'rollback',
+    about: 'Go back to the version before. Refused while something is armed or recorded.',
+    input: z.object({}),
+    output: UpdateAnswer,
+    ttlMs: START_STOP_TTL_MS,
+    rigWide: true,
   }),
 } as const;
 

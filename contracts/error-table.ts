@@ -1,3 +1,6 @@
+import { RELEASE_ERRORS } from './release-error-table.ts';
+import { UPDATE_ERRORS } from './update-error-table.ts';
+
 /**
  * Every error that crosses a process has one code from this table. `blame` says who can do something about it:
  * the caller, a peer on the network, the device, or us. `remedy` tells a person what to do. Codes are never reused. Free of
@@ -119,6 +122,12 @@ export const ERRORS = {
     meaning: 'No camera of the rig can record.',
     remedy: 'See `details.cameras` for the reason of each.',
   },
+  gates_closed: {
+    status: 409,
+    blame: 'device',
+    meaning: 'Soft gates refuse the start.',
+    remedy: 'Start again within 10 s, or with `override`, to record anyway; see `details.cameras`.',
+  },
   upload_in_progress: {
     status: 409,
     blame: 'caller',
@@ -192,6 +201,18 @@ export const ERRORS = {
     meaning: 'The camera or its encoder stopped working.',
     remedy: 'See the reason; it is restarted by itself while recording.',
   },
+  speaker_missing: {
+    status: 503,
+    blame: 'device',
+    meaning: 'There is no such loudspeaker.',
+    remedy: 'Connect it; `aplay -L` lists the names that sync.beep.device can have.',
+  },
+  speaker_failed: {
+    status: 503,
+    blame: 'device',
+    meaning: 'The loudspeaker did not play.',
+    remedy: 'See the reason; another program may be using the device.',
+  },
   source_not_video: {
     status: 422,
     blame: 'caller',
@@ -258,6 +279,99 @@ export const ERRORS = {
     meaning: 'The page of this server was not built; everything else works.',
     remedy: 'Run `./touchline build`, then load the page again.',
   },
+  clock_disagreement: {
+    status: 503,
+    blame: 'device',
+    meaning: 'Two sources of rig time contradict each other.',
+    remedy: 'Restart the node whose offset is off when nothing records; see what its clock follows.',
+  },
+  clock_stepped: {
+    status: 503,
+    blame: 'device',
+    meaning: 'The wall clock of a node was set while it should have run on.',
+    remedy: 'Find out what sets it; recordings are timed by the monotonic clock and go on unharmed.',
+  },
+  clock_already_set: {
+    status: 409,
+    blame: 'caller',
+    meaning: 'The clock is set already.',
+    remedy: 'Nothing to do; a clock that is set follows its source by itself.',
+  },
+  clock_not_permitted: {
+    status: 503,
+    blame: 'device',
+    meaning: 'This program may not control the clock.',
+    remedy: 'Give it CAP_SYS_TIME (cap_add: SYS_TIME), or set sync.clock to system.',
+  },
+  time_daemon_failed: {
+    status: 503,
+    blame: 'device',
+    meaning: 'The time daemon stopped working.',
+    remedy: 'See the reason; it is started again by itself, and rig time goes on by the exchange.',
+  },
+  gnss_failed: {
+    status: 503,
+    blame: 'device',
+    meaning: 'The GNSS receiver does not work.',
+    remedy: 'Check its cable, sync.chronyd.gnss_device and sync.chronyd.gnss_baud.',
+  },
+  host_clock_refused: {
+    status: 503,
+    blame: 'device',
+    meaning: 'The clock service of the host could not be stopped or started.',
+    remedy: 'Check DBUS_SYSTEM_BUS_ADDRESS, the label io.balena.features.dbus and sync.chronyd.host_unit.',
+  },
+  panel_failed: {
+    status: 503,
+    blame: 'device',
+    meaning: 'Button, LED or beeper cannot be used.',
+    remedy: 'See the reason; check the wiring, the overlay touchline-signals and the section signals.',
+  },
+  sensor_failed: {
+    status: 503,
+    blame: 'device',
+    meaning: 'A sensor that is configured gives no reading.',
+    remedy: 'See the reason; check its cable and the section sensors, or set it to none.',
+  },
+  network_failed: {
+    status: 503,
+    blame: 'device',
+    meaning: 'The network cannot be controlled.',
+    remedy:
+      'See the reason; check that NetworkManager runs and may be used (D-Bus), and the section network.',
+  },
+  discovery_failed: {
+    status: 503,
+    blame: 'device',
+    meaning: 'Nodes cannot be announced or found by multicast DNS.',
+    remedy: 'See the reason; another program may hold UDP port 5353. Peers can be listed under broker.peers.',
+  },
+  duplicate_node: {
+    status: 409,
+    blame: 'caller',
+    meaning: 'Two machines say that they are the same camera of the rig.',
+    remedy: 'Give one of them another camera_id; the machines are named in the message.',
+  },
+  power_refused: {
+    status: 503,
+    blame: 'device',
+    meaning: 'The machine was not powered off.',
+    remedy: 'Set power.off to logind where the node runs on a machine of its own; see the reason.',
+  },
+  ...UPDATE_ERRORS,
+  image_invalid: {
+    status: 422,
+    blame: 'caller',
+    meaning: 'The file is not an image of balenaOS that can be used.',
+    remedy: 'Take balenaOS for a Raspberry Pi 5, as balena offers it for download.',
+  },
+  flash_refused: {
+    status: 409,
+    blame: 'caller',
+    meaning: 'The disk was not written.',
+    remedy: 'See the reason; `lsblk` lists the disks of this machine.',
+  },
+  ...RELEASE_ERRORS,
   preview_unavailable: {
     status: 503,
     blame: 'device',

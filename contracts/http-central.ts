@@ -14,6 +14,16 @@ export const UploadFields = z.object({
   camera_id: CameraId,
   checksum: Sha256,
   manifest: z.string().max(1_000_000).optional().describe('Manifest 1.0 as a JSON string'),
+  timeline: z
+    .string()
+    .max(8_000_000)
+    .optional()
+    .describe('What the clocks said while it was recorded: the lines of the timeline file'),
+  marks: z
+    .string()
+    .max(8_000_000)
+    .optional()
+    .describe('The moments of its session as its camera kept them: the lines of marks.jsonl'),
   session_uid: SessionUid.optional(),
   part: z.coerce.number().pipe(Part).default(1),
 });

@@ -42,6 +42,14 @@ export const nodeLayout = {
     `manifests/${folder}/${cameraId}/${numbered(recordingId(sessionId, cameraId), part, 'json')}`,
   timelineName: (sessionId: SessionId, cameraId: CameraId, part: number) =>
     numbered(recordingId(sessionId, cameraId), part, 'timeline.jsonl'),
+  /** Moments of a session (`Mark`), beside the manifests; one of the name for all parts. */
+  marks: (folder: string, cameraId: CameraId) => `manifests/${folder}/${cameraId}/marks.jsonl`,
+  /** Reference pictures of Lock View, for the recordings that follow. */
+  lockViewName: (atUs: number) => `lock-view_${fileStamp(atUs)}_${String(atUs % 1e6).padStart(6, '0')}.jpg`,
+  /** Clip of a self-test, deleted when it was checked. */
+  selfTest: 'self-test',
+  lockView: (fileName: string) => `lock-views/${fileName}`,
+  lockViewRecord: 'lock-views/latest.json',
 } as const;
 
 /** Storage of central, below its root. */
@@ -52,6 +60,11 @@ export const centralLayout = {
     `sessions/${folder}/${cameraId}/${numbered('recording', part, 'mp4')}`,
   manifest: (folder: string, cameraId: CameraId, part: number) =>
     `sessions/${folder}/${cameraId}/${numbered('manifest', part, 'json')}`,
+  /** By the name that the manifest knows it by. */
+  timeline: (folder: string, sessionId: SessionId, cameraId: CameraId, part: number) =>
+    `sessions/${folder}/${cameraId}/${nodeLayout.timelineName(sessionId, cameraId, part)}`,
+  /** Moments of a session, by the camera that kept them; one of the name for all parts. */
+  marks: (folder: string, cameraId: CameraId) => `sessions/${folder}/${cameraId}/marks.jsonl`,
   /** Every browser plays it; frame n of it is frame n of the recording. */
   proxy: (folder: string, cameraId: CameraId, part: number) =>
     `sessions/${folder}/${cameraId}/${numbered('proxy', part, 'mp4')}`,

@@ -30,8 +30,10 @@ export type Gap = z.infer<typeof Gap>;
 export const ClockReading = z
   .object({
     source: z
-      .enum(['same_kernel', 'none'])
-      .describe('`same_kernel`: master and node read one and the same clock'),
+      .enum(['same_kernel', 'master', 'exchange', 'chrony', 'none'])
+      .describe(
+        'What it rests on. `same_kernel`: master and node read one and the same clock; `master`: this node is the master; `exchange`: measured between the nodes; `chrony`: what chronyd says, alone',
+      ),
     offset_ms: z.number().nullable().describe('Local minus master'),
     bound_ms: z
       .number()
@@ -45,6 +47,33 @@ export const ClockReading = z
   })
   .describe('What is known about the local clock');
 export type ClockReading = z.infer<typeof ClockReading>;
+
+/** A clock that was set while it should have run on. */
+export const ClockStep = z
+  .object({
+    at: WireTime.describe('Local wall clock after the step'),
+    mono_us: z.int().describe('Monotonic microseconds when it was noticed'),
+    step_ms: z.number().describe('Forward is positive'),
+  })
+  .describe('A step of the local wall clock');
+export type ClockStep = z.infer<typeof ClockStep>;
+
+/** A full picture taken by Lock View: later ones tell whether the mast moved. */
+export const LockView = z
+  .object({
+    file: z.string().describe('File name of the JPEG, below lock-views/ on the node'),
+    at: WireTime.describe('When it was taken, master time'),
+    sha256: Sha256,
+    width: z.int().min(1),
+    height: z.int().min(1),
+  })
+  .describe('Reference picture of where the camera looks');
+export type LockView = z.infer<typeof LockView>;
+
+export const AudioTrack = z
+  .object({ codec: z.literal('aac'), sample_rate_hz: z.int().min(8000), channels: z.int().min(1).max(2) })
+  .describe('Audio track of a file');
+export type AudioTrack = z.infer<typeof AudioTrack>;
 
 export const TouchlineAdditions = z
   .object({
@@ -74,15 +103,27 @@ export const TouchlineAdditions = z
     encoder_restarts: z.int().min(0),
     disk_errors: z.int().min(0),
     clock_steps: z.int().min(0),
+    steps: z.array(ClockStep).default([]).describe('Steps of the local clock while this file was recorded'),
     overridden_gates: z.array(Gate),
     timeline: z.string().describe('File name of the sync timeline, beside the manifest'),
     source: z.string().describe('Kind of camera: test-pattern, file, …'),
     requested: z.string().describe('The profile asked for'),
     effective: z.string().describe('The profile recorded'),
+    reason: z.string().nullable().default(null).describe('Why it is not the one asked for'),
+    audio: AudioTrack.nullable().default(null),
+    lock_view: LockView.nullable().default(null),
+    beep_at: WireTime.nullable()
+      .default(null)
+      .describe('When the master sounded the start beep, master time; null when it did not'),
     bytes_lost: z.int().min(0).describe('Bytes of an unfinished fragment that recovery cut off'),
   })
   .describe("Touchline's additions to version 1.0");
 export type TouchlineAdditions = z.infer<typeof TouchlineAdditions>;
+
+/** A name that is joined into paths: it leads nowhere else. */
+const VideoFileName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,190}\.mp4$/, 'must be a plain file name that ends in .mp4');
 
 export const Manifest = z
   .object({
@@ -94,9 +135,7 @@ export const Manifest = z
       position: Position,
     }),
     file: z.object({
-      name: z
-        .string()
-        .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,190}\.mp4$/, 'must be a plain file name that ends in .mp4'),
+      name: VideoFileName,
       size_bytes: z.int().min(0),
       container: z.literal('mp4'),
       codec: VideoCodec,
@@ -145,6 +184,7 @@ export const TimelineRow = z
     master: WireTime.nullable(),
     offset_ms: z.number().nullable(),
     bound_ms: z.number().nullable(),
+    ci95_ms: z.number().nullable().default(null),
     frame: z.int().min(0).describe('Frames in the file so far'),
     pts_us: z.int().min(0).describe('End of the last written frame, from the start of the file'),
     bytes: z.int().min(0),
@@ -165,16 +205,26 @@ export const Journal = z
     camera_id: CameraId,
     position: Position,
     part: Part,
-    file: z.string(),
+    file: VideoFileName,
     start_at: WireTime,
     base: z
-      .object({ first_frame_local: WireTime, first_frame_mono_us: z.int(), boot_id: z.string() })
+      .object({
+        first_frame_master: WireTime.nullable().default(null),
+        first_frame_local: WireTime,
+        first_frame_mono_us: z.int(),
+        boot_id: z.string(),
+      })
       .describe('When the frame with time stamp 0 was exposed'),
+    gap_reason: z.string().nullable().default(null).describe('Why there is a part before this one'),
     codec: VideoCodec,
     fps: z.int().min(1),
     source: z.string(),
     requested: z.string(),
     effective: z.string(),
+    reason: z.string().nullable().default(null),
+    audio: AudioTrack.nullable().default(null),
+    frame_phase_sync: z.boolean().default(false),
+    lock_view: LockView.nullable().default(null),
     clock: ClockReading,
     overridden_gates: z.array(Gate),
     software_version: z.string(),

@@ -1,5 +1,10 @@
 import { z } from 'zod';
+import { CameraConfig } from './camera-config.ts';
+import { SensorsConfig } from './health.ts';
 import { CameraId, Position, RigId } from './ids.ts';
+import { NetworkConfig } from './network.ts';
+import { SignalsConfig } from './signals.ts';
+import { UpdatesConfig } from './updates.ts';
 
 /**
  * Configuration of a camera node. Strict: an unknown key is refused with its path. The default of a value stands
@@ -8,68 +13,11 @@ import { CameraId, Position, RigId } from './ids.ts';
 
 const port = z.int().min(0).max(65_535);
 
-export const CameraConfig = z.discriminatedUnion('source', [
-  z
-    .strictObject({
-      source: z.literal('test-pattern'),
-      width: z
-        .int()
-        .min(1280)
-        .max(7680)
-        .multipleOf(2)
-        .default(1280)
-        .describe('Pixels; the burned-in clock needs 1280'),
-      height: z.int().min(144).max(4320).multipleOf(2).default(720).describe('Pixels'),
-      fps: z.int().min(1).max(120).default(30).describe('Frames per second'),
-      bitrate_mbps: z.number().min(0.5).max(100).default(4).describe('Mbit/s'),
-      scene: z
-        .enum(['bars', 'pitch'])
-        .default('bars')
-        .describe('Moving bars, or a football match seen from the mast'),
-      hue_deg: z.int().min(0).max(359).default(0).describe('Colour shift of the bars, to tell cameras apart'),
-      view: z
-        .strictObject({
-          hfov_deg: z.number().min(20).max(120).default(60).describe('Degrees across the picture'),
-          yaw_deg: z
-            .number()
-            .min(-180)
-            .max(180)
-            .optional()
-            .describe('To the right; by position when left out, so that neighbours overlap by 12 degrees'),
-          pitch_deg: z.number().min(-60).max(60).default(-15).describe('Upwards'),
-          roll_deg: z.number().min(-45).max(45).default(0).describe('Clockwise'),
-        })
-        .prefault({})
-        .describe('Where the camera looks at the pitch'),
-      exposure: z
-        .strictObject({
-          gain: z.number().min(0.25).max(4).default(1).describe('Light let in; 2 is one stop more'),
-          red: z.number().min(0.5).max(2).default(1).describe('Factor of red: white balance'),
-          blue: z.number().min(0.5).max(2).default(1).describe('Factor of blue: white balance'),
-        })
-        .prefault({})
-        .describe('How the camera renders the pitch: no two cameras do it alike'),
-    })
-    .describe('A moving picture with a machine-readable clock burned in'),
-  z
-    .strictObject({
-      source: z.literal('file'),
-      path: z.string().min(1).describe('Video file, played at real-time pace, looped when short'),
-      bitrate_mbps: z
-        .number()
-        .min(0.5)
-        .max(100)
-        .default(8)
-        .describe('Mbit/s, when the file has to be encoded again'),
-    })
-    .describe('A video file instead of a camera'),
-]);
-export type CameraConfig = z.infer<typeof CameraConfig>;
-
 export const Peer = z.strictObject({
   camera_id: CameraId,
   host: z.string().min(1),
   port: port.default(1883),
+  exchange_port: port.default(7123).describe('UDP port of its exchange of time'),
 });
 export type Peer = z.infer<typeof Peer>;
 
@@ -158,7 +106,36 @@ export const NodeConfig = z
           .min(0)
           .max(100)
           .default(10)
-          .describe('With less of the disk free, nothing starts'),
+          .describe('With less of the disk free, a start has to be asked twice'),
+        pre_roll_sec: z.int().min(0).max(60).default(15).describe('Kept while armed'),
+        armed_min: z.number().min(0.01).max(240).default(30).describe('Arming expires after this'),
+      })
+      .prefault({}),
+    audio: z
+      .strictObject({
+        enabled: z.boolean().default(false).describe('Whether recordings have an audio track'),
+        device: z.string().min(1).default('default').describe('ALSA capture device'),
+        channels: z.int().min(1).max(2).default(1).describe('1: mono, 2: stereo'),
+      })
+      .prefault({}),
+    sensors: SensorsConfig.prefault({}),
+    power: z
+      .strictObject({
+        off: z
+          .enum(['none', 'logind'])
+          .default('none')
+          .describe(
+            '`logind`: a shutdown powers the machine off through the host (D-Bus); `none`: it is refused',
+          ),
+      })
+      .prefault({}),
+    signals: SignalsConfig.prefault({}),
+    network: NetworkConfig.prefault({}),
+    updates: UpdatesConfig.prefault({}),
+    preview: z
+      .strictObject({
+        off_above_cpu_percent: z.number().min(10).max(100).default(85).describe('For 10 s'),
+        on_below_cpu_percent: z.number().min(5).max(100).default(70).describe('For 60 s'),
       })
       .prefault({}),
     sync: z
@@ -182,6 +159,51 @@ export const NodeConfig = z
           .max(5000)
           .default(500)
           .describe('A master silent for longer is replaced'),
+        exchange_host: z
+          .string()
+          .default('127.0.0.1')
+          .describe('Address that the exchange of time between the nodes listens on'),
+        exchange_port: port.default(7123).describe('Its UDP port'),
+        clock: z
+          .enum(['system', 'chronyd'])
+          .default('system')
+          .describe(
+            '`system`: the clock is left to the operating system; `chronyd`: sync-agent runs its own chronyd and takes the clock over',
+          ),
+        chronyd: z
+          .strictObject({
+            port: port.default(123).describe('NTP port, the same on all nodes'),
+            upstream: z
+              .array(z.string().min(1).max(253))
+              .max(8)
+              .default([])
+              .describe('NTP servers to follow when they are there'),
+            gnss_device: z
+              .string()
+              .regex(/^\/dev\/[A-Za-z0-9_./:-]+$/, 'must be a path below /dev')
+              .optional()
+              .describe('Serial port of a GNSS receiver that speaks NMEA'),
+            gnss_baud: z.int().min(4800).max(921_600).default(9600).describe('Speed of that port, baud'),
+            pps_device: z
+              .string()
+              .regex(/^\/dev\/pps\d+$/, 'must be /dev/pps and a number')
+              .optional()
+              .describe('Pulse per second of that receiver'),
+            host_unit: z
+              .string()
+              .regex(/^[A-Za-z0-9_.@-]+\.service$/, 'must be the name of a systemd service')
+              .optional()
+              .describe(
+                'Unit of the host that owns the clock, stopped while sync-agent runs: chronyd.service',
+              ),
+          })
+          .prefault({}),
+        beep: z
+          .strictObject({
+            enabled: z.boolean().default(false).describe('The master sounds a beep at the start instant'),
+            device: z.string().min(1).default('default').describe('ALSA playback device'),
+          })
+          .prefault({}),
       })
       .prefault({}),
     broker: z
@@ -191,7 +213,9 @@ export const NodeConfig = z
         peers: z
           .array(Peer)
           .default([])
-          .describe('Brokers of the other nodes: camera_id, host and port (1883) of each'),
+          .describe(
+            'Brokers of the other nodes: camera_id, host and port (1883) of each; with network.discovery those left out are found',
+          ),
         central: z
           .strictObject({
             host: z.string().min(1).describe('Address of the central server'),
@@ -237,6 +261,12 @@ export const NodeConfig = z
         retry_count: z.int().min(1).max(20).default(5).describe('Tries before an upload counts as failed'),
         retry_delay_sec: z.number().min(0.01).max(600).default(5).describe('First pause; doubles each time'),
         verify_checksum: z.boolean().default(true).describe('Hash the file again before it is sent'),
+        delete_after_confirm: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Delete a recording here as soon as it is offloaded and its session is over; otherwise when less than free_warn_percent of the disk is free',
+          ),
         bandwidth_limit_mbps: z
           .number()
           .min(0.1)
@@ -281,11 +311,15 @@ export const NodeConfig = z
       });
     if (config.access === 'pin' && config.api.pin_hash === undefined) missing('pin_hash', 'pin');
     // Without it the nodes could not show each other's pictures.
-    if (config.access === 'pin' && config.broker.peers.length > 0 && config.api.rig_key === undefined)
-      missing('rig_key', 'key');
+    const hasPeers = config.broker.peers.length > 0 || config.network.discovery !== 'none';
+    if (config.access === 'pin' && hasPeers && config.api.rig_key === undefined) missing('rig_key', 'key');
     refuseOpenListeners(
       config.access,
-      { 'broker.host': config.broker.host, 'api.host': config.api.host },
+      {
+        'broker.host': config.broker.host,
+        'api.host': config.api.host,
+        'sync.exchange_host': config.sync.exchange_host,
+      },
       context,
       '"pin" or "trusted-lan"',
     );

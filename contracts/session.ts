@@ -31,6 +31,7 @@ export const RigSession = z
     stop_at: WireTime.nullable(),
     max_duration_sec: z.int().min(1),
     cameras: z.array(CameraReadiness),
+    beep_at: WireTime.optional().describe('When the master sounded the start beep, master time'),
     reason: z.string().optional(),
     updated_at: WireTime,
   })

@@ -1,7 +1,8 @@
 import { type Box, boxReader, children, find, viewOf } from './boxes.ts';
+import { container, isTrack, rebasedTrack, samplesOf, shiftData } from './track-run.ts';
 
 /**
- * A fragmented MP4 with one video track, as a stream of its parts: first the initialisation (`ftyp`, `moov`), then fragments
+ * A fragmented MP4 with one video track, and maybe one of sound beside it, as a stream of its parts: first the initialisation (`ftyp`, `moov`), then fragments
  * (`moof`, `mdat`), each of which plays once it is whole.
  */
 export interface Initialisation {
@@ -13,17 +14,33 @@ export interface Initialisation {
   readonly height: number;
   /** Sample entry, such as `avc1` or `hvc1`. */
   readonly sampleEntry: string;
+  /** Only where there is sound beside the pictures: which part of a fragment is theirs. */
+  readonly videoTrackId?: number;
+  readonly sound?: SoundTrack;
 }
+
+export interface SoundTrack {
+  readonly trackId: number;
+  /** Time stamps per second. */
+  readonly timescale: number;
+  /** Its time stamps per one of the video. */
+  readonly perVideoTick: number;
+  /** Sample entry, such as `mp4a`. */
+  readonly sampleEntry: string;
+}
+
+type Tracks = Pick<Initialisation, 'videoTrackId' | 'sound'>;
 
 export interface Fragment {
   readonly kind: 'fragment';
   readonly bytes: Uint8Array;
-  /** Decode time of each frame, in the timescale, from the start of the stream. */
+  /** Decode time of each frame, in the timescale, from the start of the stream; none in a fragment of sound alone. */
   readonly times: readonly number[];
-  /** Decode time after the last frame. */
+  /** Decode time after the last frame; of sound alone: after the last frame before it. */
   readonly endTime: number;
   /** Whether the first frame is a key frame: a file can begin here. */
   readonly keyframe: boolean;
+  readonly sound?: SoundTrack;
 }
 
 /** Tells where whole parts end, so that a file that was cut off can be shortened to what plays. */
@@ -40,7 +57,8 @@ export interface FragmentReader {
 export function fragmentReader(): FragmentReader {
   const boxes = boxReader();
   let held: Box[] = [];
-  let initialised = false;
+  let tracks: Tracks | undefined;
+  let endTime = 0;
   let wholeBytes = 0;
   let damage: RangeError | undefined;
   const refuse = (why: string): never => {
@@ -48,15 +66,14 @@ export function fragmentReader(): FragmentReader {
     throw damage;
   };
   const takePart = (box: Box): Initialisation | Fragment | undefined => {
-    if (!initialised && held.length === 0 && box.type !== 'ftyp')
+    if (!tracks && held.length === 0 && box.type !== 'ftyp')
       refuse(`a recording begins with "ftyp", not with "${box.type}"`);
-    if (!initialised && box.type === 'mdat')
-      refuse('the pictures come before their description: not fragmented');
-    if (initialised && box.type === 'moov') refuse('a second description in one recording');
+    if (!tracks && box.type === 'mdat') refuse('the pictures come before their description: not fragmented');
+    if (tracks && box.type === 'moov') refuse('a second description in one recording');
     held.push(box);
     if (box.type !== 'moov' && box.type !== 'mdat') return undefined;
     try {
-      return box.type === 'moov' ? initialisation(held, box) : fragment(held);
+      return box.type === 'moov' ? initialisation(held, box) : fragment(held, tracks ?? {}, endTime);
     } catch (error) {
       return refuse(error instanceof Error ? error.message : 'a part cannot be read');
     }
@@ -70,7 +87,8 @@ export function fragmentReader(): FragmentReader {
       for (const box of boxes.push(chunk)) {
         const part = takePart(box);
         if (!part) continue;
-        initialised = true;
+        if (part.kind === 'initialisation') tracks = part;
+        else endTime = part.endTime;
         held = [];
         wholeBytes += part.bytes.length;
         yield part;
@@ -82,22 +100,48 @@ export function fragmentReader(): FragmentReader {
 function initialisation(held: Box[], moov: Box): Initialisation {
   if (!find(moov, 'mvex')) throw new RangeError('the file is an MP4, but not a fragmented one');
   const tracks = children(moov.bytes, 8).filter((box) => box.type === 'trak');
-  const media = tracks.map((track) => find(track, 'mdia')).find((mdia) => handlerOf(mdia) === 'vide');
-  const mdhd = find(media, 'mdhd');
-  const stsd = find(media, 'minf', 'stbl', 'stsd');
-  const entry = stsd && children(stsd.bytes, 16)[0];
-  if (!mdhd || !entry) throw new RangeError('the recording has no video track');
-  if (tracks.length !== 1)
-    throw new RangeError(`the recording has ${tracks.length} tracks where one is expected`);
+  const ofKind = (handler: string): Box[] =>
+    tracks.filter((track) => handlerOf(find(track, 'mdia')) === handler);
+  const [video, second] = ofKind('vide');
+  const { entry, timescale } = mediaOf(video);
+  if (!video || !entry || timescale === undefined) throw new RangeError('the recording has no video track');
+  const [soundTrack, ...more] = ofKind('soun');
+  if (second || more.length > 0 || tracks.length > (soundTrack ? 2 : 1))
+    throw new RangeError(
+      `the recording has ${tracks.length} tracks where one of video, and at most one of sound, are expected`,
+    );
   const view = viewOf(entry.bytes);
   return {
     kind: 'initialisation',
     bytes: concat(held),
-    timescale: viewOf(mdhd.bytes).getUint32(mdhd.bytes[8] === 1 ? 28 : 20),
+    timescale,
     width: view.getUint16(32),
     height: view.getUint16(34),
     sampleEntry: entry.type,
+    ...(soundTrack ? { videoTrackId: trackIdOf(video), sound: soundOf(soundTrack, timescale) } : {}),
   };
+}
+
+function soundOf(track: Box, videoTimescale: number): SoundTrack {
+  const { entry, timescale } = mediaOf(track);
+  if (!entry || !timescale) throw new RangeError('the sound of the recording is not described');
+  const perVideoTick = timescale / videoTimescale;
+  return { trackId: trackIdOf(track), timescale, perVideoTick, sampleEntry: entry.type };
+}
+
+function mediaOf(track: Box | undefined): { entry: Box | undefined; timescale: number | undefined } {
+  const mdhd = find(track, 'mdia', 'mdhd');
+  const stsd = find(track, 'mdia', 'minf', 'stbl', 'stsd');
+  return {
+    entry: stsd && children(stsd.bytes, 16)[0],
+    timescale: mdhd && viewOf(mdhd.bytes).getUint32(mdhd.bytes[8] === 1 ? 28 : 20),
+  };
+}
+
+function trackIdOf(track: Box): number {
+  const tkhd = find(track, 'tkhd');
+  if (!tkhd) throw new RangeError('a track of the recording has no number');
+  return viewOf(tkhd.bytes).getUint32(tkhd.bytes[8] === 1 ? 28 : 20);
 }
 
 function handlerOf(media: Box | undefined): string | undefined {
@@ -105,87 +149,63 @@ function handlerOf(media: Box | undefined): string | undefined {
   return hdlr && String.fromCharCode(...hdlr.bytes.subarray(16, 20));
 }
 
-const TFHD_DEFAULT_DURATION = 0x08;
-const TFHD_DEFAULT_FLAGS = 0x20;
-const TRUN_DATA_OFFSET = 0x01;
-const TRUN_FIRST_FLAGS = 0x04;
-const SAMPLE_IS_NOT_SYNC = 0x10000;
-
-function fragment(held: Box[]): Fragment {
+function fragment(held: Box[], tracks: Tracks, endBefore: number): Fragment {
   const moof = held.find((box) => box.type === 'moof');
-  return { kind: 'fragment', bytes: concat(held), ...fragmentTimes(moof) };
-}
-
-/** What a fragment's `moof` tells of its frames. Throws `RangeError` when it lacks its header. */
-export function fragmentTimes(moof: Box | undefined): Pick<Fragment, 'times' | 'endTime' | 'keyframe'> {
-  const traf = find(moof, 'traf');
-  const tfhd = find(traf, 'tfhd');
-  const tfdt = find(traf, 'tfdt');
-  const trun = find(traf, 'trun');
-  if (!tfhd || !tfdt || !trun) throw new RangeError('a fragment lacks its header');
-
-  const head = viewOf(tfhd.bytes);
-  const headFlags = head.getUint32(8) & 0xffffff;
-  let at = 16;
-  if (headFlags & 0x01) at += 8;
-  if (headFlags & 0x02) at += 4;
-  const defaultDuration = headFlags & TFHD_DEFAULT_DURATION ? head.getUint32(at) : 0;
-  if (headFlags & TFHD_DEFAULT_DURATION) at += 4;
-  if (headFlags & 0x10) at += 4;
-  const defaultFlags = headFlags & TFHD_DEFAULT_FLAGS ? head.getUint32(at) : 0;
-
-  const run = viewOf(trun.bytes);
-  const runFlags = run.getUint32(8) & 0xffffff;
-  const count = run.getUint32(12);
-  let cursor = 16 + (runFlags & TRUN_DATA_OFFSET ? 4 : 0);
-  let firstFlags = runFlags & TRUN_FIRST_FLAGS ? run.getUint32(cursor) : undefined;
-  if (runFlags & TRUN_FIRST_FLAGS) cursor += 4;
-
-  const times: number[] = [];
-  let time = decodeTime(tfdt);
-  for (let sample = 0; sample < count; sample++) {
-    times.push(time);
-    time += runFlags & 0x100 ? run.getUint32(cursor) : defaultDuration;
-    if (runFlags & 0x100) cursor += 4;
-    if (runFlags & 0x200) cursor += 4;
-    if (runFlags & 0x400) {
-      firstFlags ??= run.getUint32(cursor);
-      cursor += 4;
-    }
-    if (runFlags & 0x800) cursor += 4;
-  }
+  const times = fragmentTimes(moof, tracks.videoTrackId);
   return {
-    times,
-    endTime: time,
-    keyframe: ((firstFlags ?? defaultFlags) & SAMPLE_IS_NOT_SYNC) === 0,
+    kind: 'fragment',
+    bytes: concat(held),
+    ...times,
+    ...(times.times.length === 0 ? { endTime: endBefore } : {}),
+    ...(tracks.sound ? { sound: tracks.sound } : {}),
   };
 }
 
-function decodeTime(tfdt: Box): number {
-  const view = viewOf(tfdt.bytes);
-  return tfdt.bytes[8] === 1 ? Number(view.getBigUint64(12)) : view.getUint32(12);
+/**
+ * What a fragment's `moof` tells of its frames; none, when it has no part for the video track that is named. Throws `RangeError` when it
+ * lacks its header.
+ */
+export function fragmentTimes(
+  moof: Box | undefined,
+  videoTrackId?: number,
+): Pick<Fragment, 'times' | 'endTime' | 'keyframe'> {
+  const parts = moof ? children(moof.bytes, 8).filter((box) => box.type === 'traf') : [];
+  if (videoTrackId === undefined || parts.length === 0) return samplesOf(parts[0]);
+  const video = parts.find((traf) => isTrack(traf, videoTrackId));
+  return video ? samplesOf(video) : { times: [], endTime: 0, keyframe: false };
 }
 
 /**
  * The same fragment with its times counted from `origin` and numbered `sequence`, so that a file cut out of a running stream
- * begins at zero.
+ * begins at zero. Sound from before it is left out.
  */
 export function rebased(source: Fragment, origin: number, sequence: number): Fragment {
-  const bytes = new Uint8Array(source.bytes);
-  const moof = children(bytes, 0).find((box) => box.type === 'moof');
-  const mfhd = find(moof, 'mfhd');
-  const tfdt = find(moof, 'traf', 'tfdt');
-  if (!mfhd || !tfdt) throw new RangeError('a fragment lacks its header');
-  viewOf(mfhd.bytes).setUint32(12, sequence);
-  const start = decodeTime(tfdt) - origin;
-  if (tfdt.bytes[8] === 1) viewOf(tfdt.bytes).setBigUint64(12, BigInt(start));
-  else viewOf(tfdt.bytes).setUint32(12, start);
+  const { sound } = source;
+  const boxes = children(source.bytes, 0);
+  const moof = boxes.find((box) => box.type === 'moof');
+  if (!find(moof, 'mfhd') || !find(moof, 'traf', 'tfdt')) throw new RangeError('a fragment lacks its header');
+  const parts = children(moof?.bytes ?? new Uint8Array(), 8).flatMap((box) => {
+    if (box.type === 'mfhd') return [numbered(box, sequence)];
+    if (box.type !== 'traf') return [box.bytes];
+    const isSound = sound !== undefined && isTrack(box, sound.trackId);
+    return rebasedTrack(box, isSound ? Math.round(origin * sound.perVideoTick) : origin) ?? [];
+  });
+  const moved = container('moof', parts);
+  const shorterBy = (moof?.bytes.length ?? 0) - moved.length;
+  if (shorterBy > 0)
+    for (const box of children(moved, 8)) if (box.type === 'traf') shiftData(box, -shorterBy);
   return {
     ...source,
-    bytes,
+    bytes: concat(boxes.map((box) => (box === moof ? { type: 'moof', bytes: moved } : box))),
     times: source.times.map((time) => time - origin),
     endTime: source.endTime - origin,
   };
+}
+
+function numbered(mfhd: Box, sequence: number): Uint8Array {
+  const bytes = new Uint8Array(mfhd.bytes);
+  viewOf(bytes).setUint32(12, sequence);
+  return bytes;
 }
 
 function concat(boxes: Box[]): Uint8Array {

@@ -7,7 +7,8 @@
 export interface IndexedFragment {
   readonly offset: number;
   readonly sizeBytes: number;
-  readonly startTime: number;
+  /** Undefined for sound alone, which belongs to the pictures before it. */
+  readonly startTime: number | undefined;
   readonly endTime: number;
   readonly keyframe: boolean;
 }
@@ -40,6 +41,10 @@ export function createSegmentList(timescale: number): SegmentList {
   let open: Segment | undefined;
   return {
     push({ offset, sizeBytes, startTime, endTime, keyframe }) {
+      if (startTime === undefined) {
+        open = open && { ...open, sizeBytes: offset + sizeBytes - open.offset };
+        return;
+      }
       if (open && keyframe && startTime - open.startTime >= SEGMENT_SEC * timescale) {
         // Up to the next one: lost frames in between belong to it, so that the clock of the film goes on.
         closed.push({ ...open, endTime: startTime });

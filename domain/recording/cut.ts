@@ -6,6 +6,8 @@ import { type Fragment, rebased } from '../fmp4/fragments.ts';
  * those of the stream, in its timescale.
  */
 export interface Cutter {
+  /** While the start is not known, at least this much of the stream is held for it; otherwise only from the last key frame on. */
+  hold(time: number): void;
   /** The start; from here on fragments can come out. */
   startAt(time: number): void;
   /** The stop: nothing that begins later comes out. */
@@ -19,6 +21,7 @@ export interface Cutter {
 
 export function createCutter(): Cutter {
   let start: number | undefined;
+  let heldBack = 0;
   let stop = Number.POSITIVE_INFINITY;
   let held: Fragment[] = [];
   let origin: number | undefined;
@@ -28,8 +31,10 @@ export function createCutter(): Cutter {
   const out = (fragments: Fragment[]): Fragment[] => {
     const result: Fragment[] = [];
     for (const fragment of fragments) {
-      const first = fragment.times[0];
-      if (state === 'after' || first === undefined) continue;
+      if (state === 'after') continue;
+      // Sound alone belongs to the pictures around it.
+      const first = fragment.times[0] ?? (origin === undefined ? undefined : 0);
+      if (first === undefined) continue;
       if (first >= stop) {
         state = 'after';
         continue;
@@ -37,12 +42,22 @@ export function createCutter(): Cutter {
       origin ??= first;
       sequence++;
       result.push(rebased(fragment, origin, sequence));
-      if (fragment.endTime >= stop) state = 'after';
+      if (fragment.times.length > 0 && fragment.endTime >= stop) state = 'after';
     }
     return result;
   };
 
+  /** Forgets what comes before the last key frame that the file could begin with. */
+  const trim = (): void => {
+    const wanted = start ?? (held.at(-1)?.endTime ?? 0) - heldBack;
+    const begin = held.findLastIndex((each) => each.keyframe && (each.times[0] ?? 0) <= wanted);
+    if (begin > 0) held.splice(0, begin);
+  };
+
   return {
+    hold(time) {
+      heldBack = time;
+    },
     startAt(time) {
       start = time;
     },
@@ -52,11 +67,10 @@ export function createCutter(): Cutter {
     push(fragment) {
       if (state === 'after') return [];
       if (state === 'inside') return out([fragment]);
-      const first = fragment.times[0];
-      if (first === undefined) return [];
-      if (fragment.keyframe && (start === undefined || first <= start || held.length === 0))
-        held = [fragment];
-      else if (held.length > 0) held.push(fragment);
+      if (held.length === 0 && !fragment.keyframe) return [];
+      held.push(fragment);
+      if (fragment.times.length === 0) return [];
+      trim();
       if (start === undefined || held.length === 0 || fragment.endTime <= start) return [];
       state = 'inside';
       const begun = stop > start ? held : [];

@@ -5,7 +5,7 @@ import {
   type SessionId,
   type SessionUid,
 } from '#contracts/ids.ts';
-import type { ClockReading, Gap, Gate, Journal, TouchlineManifest } from '#contracts/manifest.ts';
+import type { ClockReading, ClockStep, Gap, Gate, Journal, TouchlineManifest } from '#contracts/manifest.ts';
 import { toWireTime } from '#contracts/time.ts';
 import type { Tally, TallyGap } from './tally.ts';
 
@@ -31,18 +31,28 @@ export interface RecordingFacts {
     | 'source'
     | 'requested'
     | 'effective'
+    | 'reason'
+    | 'audio'
+    | 'frame_phase_sync'
+    | 'lock_view'
     | 'overridden_gates'
     | 'software_version'
     | 'hostname'
   >;
   readonly clock: ClockReading;
-  readonly firstFrame: { readonly localUs: number; readonly monoUs: number; readonly bootId: string };
+  /** When it was exposed. `masterUs` is null where the rig's time was not known. */
+  readonly firstFrame: {
+    readonly localUs: number;
+    readonly masterUs: number | null;
+    readonly monoUs: number;
+    readonly bootId: string;
+  };
   readonly startAtUs: number;
   readonly startFrame: { readonly index: number; readonly skewMs: number } | undefined;
   readonly picture: { readonly width: number; readonly height: number };
   readonly tally: Pick<Tally, 'frames' | 'droppedFrames' | 'durationUs' | 'gaps'>;
-  /** Missing time before the first frame, when it came later than it should. */
-  readonly leadingGap: { readonly fromLocalUs: number; readonly reason: string } | undefined;
+  /** Missing time before the first frame, when it came later than it should; in the time of the manifest. */
+  readonly leadingGap: { readonly fromUs: number; readonly reason: string } | undefined;
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly final: boolean;
@@ -52,8 +62,9 @@ export interface RecordingFacts {
   readonly counts: {
     readonly encoderRestarts: number;
     readonly diskErrors: number;
-    readonly clockSteps: number;
   };
+  readonly steps: readonly ClockStep[];
+  readonly beepAt: string | null;
 }
 
 /** The master's time at a local time, as far as the offset is known. */
@@ -61,19 +72,31 @@ export function masterUs(localUs: number, clock: Pick<ClockReading, 'offset_ms'>
   return clock.offset_ms === null ? null : localUs - Math.round(clock.offset_ms * 1000);
 }
 
-/** The local time at an instant of the manifest: master time where the offset was known, local otherwise. */
-export function localUs(manifestUs: number, clock: Pick<ClockReading, 'offset_ms'>): number {
-  return manifestUs + Math.round((clock.offset_ms ?? 0) * 1000);
+/**
+ * The time that manifests are written in: the rig's where it was known, the local one otherwise. Times of one recording are compared
+ * in it.
+ */
+export function manifestUs(firstFrame: RecordingFacts['firstFrame']): number {
+  return firstFrame.masterUs ?? firstFrame.localUs;
+}
+
+/** Whether frames are missing between the end of one and the beginning of the next, microseconds. Less than half of one is jitter. */
+export function isGap(endUs: number, beginUs: number, fps: number): boolean {
+  return beginUs - endUs > (0.5 * 1e6) / fps;
+}
+
+/** Whether frames are missing between the agreed start and the first one after it: the next beat of a camera is up to one frame away. */
+export function isLateStart(startUs: number, firstUs: number, fps: number): boolean {
+  return firstUs - startUs > (1.5 * 1e6) / fps;
 }
 
 /** Manifest 1.0 with our additions, from what was measured. */
 export function buildManifest(facts: RecordingFacts): TouchlineManifest {
   const { identity, journal, clock, firstFrame, tally, counts } = facts;
   const durationSec = tally.durationUs / 1e6;
-  const firstMasterUs = masterUs(firstFrame.localUs, clock);
-  const startUs = firstMasterUs ?? firstFrame.localUs;
+  const startUs = manifestUs(firstFrame);
   const gaps: Gap[] = [
-    ...(facts.leadingGap ? [leadingGap(facts.leadingGap, startUs, facts)] : []),
+    ...(facts.leadingGap ? [leadingGap(facts.leadingGap, startUs, journal.fps)] : []),
     ...tally.gaps.map((gap) => wireGap(gap, startUs)),
   ];
   return {
@@ -110,7 +133,7 @@ export function buildManifest(facts: RecordingFacts): TouchlineManifest {
       offloaded_at: null,
       frames: tally.frames,
       first_frame: {
-        master: firstMasterUs === null ? null : toWireTime(firstMasterUs),
+        master: firstFrame.masterUs === null ? null : toWireTime(firstFrame.masterUs),
         local: toWireTime(firstFrame.localUs),
         mono_us: firstFrame.monoUs,
         boot_id: firstFrame.bootId,
@@ -120,31 +143,35 @@ export function buildManifest(facts: RecordingFacts): TouchlineManifest {
       start_skew_ms: facts.startFrame ? Math.round(facts.startFrame.skewMs * 1000) / 1000 : null,
       start_frame: facts.startFrame?.index ?? 0,
       clock,
-      frame_phase_sync: false,
+      frame_phase_sync: journal.frame_phase_sync,
       gaps,
       encoder_restarts: counts.encoderRestarts,
       disk_errors: counts.diskErrors,
-      clock_steps: counts.clockSteps,
+      clock_steps: facts.steps.length,
+      steps: [...facts.steps],
       overridden_gates: [...(journal.overridden_gates as Gate[])],
       timeline: facts.timeline,
       source: journal.source,
       requested: journal.requested,
       effective: journal.effective,
+      reason: journal.reason,
+      audio: journal.audio,
+      lock_view: journal.lock_view,
+      beep_at: facts.beepAt,
       bytes_lost: facts.bytesLost,
     },
   };
 }
 
 function leadingGap(
-  gap: { readonly fromLocalUs: number; readonly reason: string },
+  gap: { readonly fromUs: number; readonly reason: string },
   startUs: number,
-  { clock, journal }: Pick<RecordingFacts, 'clock' | 'journal'>,
+  fps: number,
 ): Gap {
-  const fromUs = masterUs(gap.fromLocalUs, clock) ?? gap.fromLocalUs;
   return {
-    from: toWireTime(fromUs),
+    from: toWireTime(gap.fromUs),
     to: toWireTime(startUs),
-    frames: Math.max(0, Math.round(((startUs - fromUs) * journal.fps) / 1e6)),
+    frames: Math.max(0, Math.round(((startUs - gap.fromUs) * fps) / 1e6)),
     reason: gap.reason,
   };
 }

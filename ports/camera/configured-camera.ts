@@ -1,9 +1,12 @@
+import type { CameraConfig } from '#contracts/camera-config.ts';
 import type { Position } from '#contracts/ids.ts';
-import type { CameraConfig } from '#contracts/node-config.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import type { Camera } from './camera.ts';
 import { fileCamera } from './file.ts';
+import { rpicam } from './rpicam.ts';
+import { rtsp } from './rtsp.ts';
 import { type PitchView, testPattern } from './test-pattern.ts';
+import { v4l2 } from './v4l2.ts';
 
 type TestPatternConfig = Extract<CameraConfig, { source: 'test-pattern' }>;
 
@@ -28,6 +31,12 @@ export function configuredCamera(
       });
     case 'file':
       return fileCamera({ path: config.path, bitrateMbps: config.bitrate_mbps, clock });
+    case 'rpicam':
+      return rpicam(config, clock);
+    case 'v4l2':
+      return v4l2(config, clock);
+    case 'rtsp':
+      return rtsp(config, clock);
   }
 }
 

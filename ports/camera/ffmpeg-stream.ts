@@ -1,37 +1,21 @@
 import type { Readable } from 'node:stream';
 import { TouchlineError } from '#contracts/errors.ts';
 import { describeEnd, type Program, startProgram } from '#ports/program/program.ts';
-import { type CameraStream, KEYFRAME_INTERVAL_SEC } from './camera.ts';
+import type { CameraStream } from './camera.ts';
+import type { StreamFormat } from './encoders.ts';
 
-/** Encoder arguments for a picture that has to be encoded here: light, without delay, key frames twice a second. */
-export function encoderArguments(fps: number, bitrateMbps: number): string[] {
-  const keyframeInterval = String(Math.max(1, Math.round(fps * KEYFRAME_INTERVAL_SEC)));
-  return [
-    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p'],
-    ...['-g', keyframeInterval, '-keyint_min', keyframeInterval, '-sc_threshold', '0'],
-    ...['-b:v', `${bitrateMbps}M`, '-maxrate', `${bitrateMbps}M`, '-bufsize', `${bitrateMbps}M`],
-  ];
+/** Muxer arguments: to stdout, every packet at once. */
+export function toStdout(format: StreamFormat): string[] {
+  return ['-muxdelay', '0', '-muxpreload', '0', '-flush_packets', '1', '-f', format, 'pipe:1'];
 }
 
-/** Muxer arguments: MPEG-TS to stdout, every packet at once. */
-export const TS_TO_STDOUT = [
-  '-muxdelay',
-  '0',
-  '-muxpreload',
-  '0',
-  '-flush_packets',
-  '1',
-  '-f',
-  'mpegts',
-  'pipe:1',
-];
-
-/** Starts ffmpeg as a camera's encoder and gives its stdout and its end. */
+/** Starts ffmpeg as a camera's encoder and gives its stdout and its end. On `info` it tells what it sees of its input. */
 export async function ffmpegStream(
   args: readonly string[],
   stdin: 'ignore' | 'pipe',
+  logLevel: 'error' | 'info' = 'error',
 ): Promise<{ program: Program; output: Readable }> {
-  const program = await startProgram('ffmpeg', ['-hide_banner', '-nostats', '-loglevel', 'error', ...args], {
+  const program = await startProgram('ffmpeg', ['-hide_banner', '-nostats', '-loglevel', logLevel, ...args], {
     stdin,
     stdout: 'pipe',
   });
@@ -40,28 +24,41 @@ export async function ffmpegStream(
   return { program, output };
 }
 
-/** The camera stream of such an ffmpeg. `beforeStop` ends what feeds it. */
+/** The camera stream of a program. `beforeStop` ends what feeds it; `stopSignal` is what it ends by in order. */
 export function streamOf(
   source: string,
-  { program, output }: { program: Program; output: Readable },
+  {
+    program,
+    output,
+    name = 'ffmpeg',
+    format = 'mpegts',
+    stopSignal = 'SIGTERM',
+  }: {
+    program: Program;
+    output: Readable;
+    name?: string;
+    format?: StreamFormat;
+    stopSignal?: NodeJS.Signals;
+  },
   firstFrameMonoUs: Promise<number>,
   beforeStop: () => void,
 ): CameraStream {
   let closing = false;
   return {
     output,
+    format,
     firstFrameMonoUs,
     ended: program.ended.then((end) =>
       closing
         ? undefined
-        : new TouchlineError('camera_failed', `the camera ${source} ended: ffmpeg ${describeEnd(end)}`, {
+        : new TouchlineError('camera_failed', `the camera ${source} ended: ${name} ${describeEnd(end)}`, {
             details: { stderr: end.stderr },
           }),
     ),
     async close(how) {
       closing = true;
       beforeStop();
-      await program.stop(how === 'at-once' ? 'SIGKILL' : 'SIGTERM');
+      await program.stop(how === 'at-once' ? 'SIGKILL' : stopSignal);
     },
   };
 }

@@ -3,8 +3,9 @@ import { TouchlineError } from '#contracts/errors.ts';
 import type { VideoCodec } from '#contracts/manifest.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import { runProgram } from '#ports/program/program.ts';
-import { type Camera, type CameraMode, KEYFRAME_INTERVAL_SEC } from './camera.ts';
-import { encoderArguments, ffmpegStream, streamOf, TS_TO_STDOUT } from './ffmpeg-stream.ts';
+import { type Camera, type CameraMode, KEYFRAME_INTERVAL_SEC, profileName } from './camera.ts';
+import { encoderArguments } from './encoders.ts';
+import { ffmpegStream, streamOf, toStdout } from './ffmpeg-stream.ts';
 
 export interface FileCameraOptions {
   readonly path: string;
@@ -45,11 +46,14 @@ export function fileCamera(options: FileCameraOptions): Camera {
     source: 'file',
     live: false,
     async probe(signal) {
-      return (await probe(signal)).mode;
+      const { mode, replayable } = await probe(signal);
+      const profile = { ...mode, rung: replayable ? 'copy' : 'x264-ultrafast' };
+      return { requested: profileName(profile), profiles: [profile] };
     },
     async open({ cueMonoUs, signal }) {
       const { durationUs, rate, replayable, mode } = await probe(signal);
       await clock.sleepUntil(cueMonoUs - FFMPEG_START_US, 'cue of the film', signal);
+      const encoded = { ...mode, bitrateMbps, rung: 'x264-ultrafast' };
       // Opened late, it goes on where it would be by now; only an encoder can begin between key frames.
       const lateUs = Math.max(0, clock.monoUs() + FFMPEG_START_US - cueMonoUs);
       const late = lateUs > FFMPEG_START_US * 2;
@@ -57,11 +61,7 @@ export function fileCamera(options: FileCameraOptions): Camera {
       const codec =
         replayable && !late
           ? ['-c:v', 'copy']
-          : [
-              '-vf',
-              `fps=${rate},scale=trunc(iw/2)*2:trunc(ih/2)*2`,
-              ...encoderArguments(mode.fps, bitrateMbps),
-            ];
+          : ['-vf', `fps=${rate},scale=trunc(iw/2)*2:trunc(ih/2)*2`, ...encoderArguments(encoded)];
       const encoder = await ffmpegStream(
         [
           '-re',
@@ -76,7 +76,7 @@ export function fileCamera(options: FileCameraOptions): Camera {
           '-sn',
           '-dn',
           ...codec,
-          ...TS_TO_STDOUT,
+          ...toStdout('mpegts'),
         ],
         'ignore',
       );

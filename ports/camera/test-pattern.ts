@@ -2,8 +2,9 @@ import type { RectilinearCamera } from '#domain/camera-geometry/rectilinear.ts';
 import { EVEN_EXPOSURE, type Exposure } from '#domain/pitch/exposure.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import { runProgram } from '#ports/program/program.ts';
-import type { Camera, CameraMode } from './camera.ts';
-import { encoderArguments, ffmpegStream, streamOf, TS_TO_STDOUT } from './ffmpeg-stream.ts';
+import { type Camera, type Profile, profileName } from './camera.ts';
+import { encoderArguments } from './encoders.ts';
+import { ffmpegStream, streamOf, toStdout } from './ffmpeg-stream.ts';
 import { matroskaHead } from './matroska.ts';
 import { barsScene, emptyPitch, pitchScene, type TestScene } from './scenes.ts';
 import { startSensor } from './sensor.ts';
@@ -31,7 +32,7 @@ export interface TestPatternOptions {
  */
 export function testPattern(options: TestPatternOptions): Camera {
   const { width, height, fps, bitrateMbps, hueDeg, pitch, clock } = options;
-  const mode: CameraMode = { width, height, fps, codec: 'h264', bitrateMbps };
+  const profile: Profile = { width, height, fps, codec: 'h264', bitrateMbps, rung: 'x264-ultrafast' };
   const exposure = { ...EVEN_EXPOSURE, ...pitch?.exposure };
   const view = pitch && { ...viewOf(pitch), width, height };
   let encoderSeen = false;
@@ -46,7 +47,7 @@ export function testPattern(options: TestPatternOptions): Camera {
       encoderSeen = true;
       // Begun now, it is there when a start needs it. Drawing has no way to fail.
       if (view) void emptyPitch(view, exposure);
-      return mode;
+      return { requested: profileName(profile), profiles: [profile] };
     },
     async open({ signal }) {
       signal.throwIfAborted();
@@ -57,8 +58,8 @@ export function testPattern(options: TestPatternOptions): Camera {
         [
           ...['-analyzeduration', '0', '-probesize', '32', '-f', 'matroska', '-i', 'pipe:0'],
           ...[...shown.arguments, '-an', '-fps_mode', 'passthrough', '-enc_time_base', '1:90000'],
-          ...encoderArguments(fps, bitrateMbps),
-          ...TS_TO_STDOUT,
+          ...encoderArguments(profile),
+          ...toStdout('mpegts'),
         ],
         'pipe',
       );

@@ -8,6 +8,9 @@ const LONGEST_TIMER_MS = 60_000;
 const SPIN_BELOW_US = 1_500;
 /** How often the wall clock is compared with the monotonic one again. */
 const RECALIBRATE_US = 1_000_000;
+/** JavaScript's wall clock is behind by up to a millisecond; further from what is expected, something set it, or the machine got in between. */
+const WHOLE_MS_US = 1_000;
+const SUSPICIOUS_US = 1_000;
 /** A reading is repeated while the machine gets between its two clocks for longer than this. */
 const GOOD_ENOUGH_US = 5;
 const ATTEMPTS_FIRST = 20;
@@ -28,7 +31,10 @@ export function systemClock(): Clock {
     monoUs,
     wallUs() {
       const now = monoUs();
-      if (now - checkedUs > RECALIBRATE_US) {
+      const behindUs = now + wall.offsetUs - Date.now() * 1000;
+      const suspicious =
+        behindUs < -SUSPICIOUS_US - wall.errorUs || behindUs > WHOLE_MS_US + SUSPICIOUS_US + wall.errorUs;
+      if (suspicious || now - checkedUs > RECALIBRATE_US) {
         checkedUs = now;
         const next = calibrate(ATTEMPTS_AGAIN);
         // Both clocks run at one rate, so a worse reading is no news; one that contradicts the best so far is a step.

@@ -11,17 +11,24 @@ const CONNECT_TIMEOUT_MS = 5000;
 const KEEPALIVE_SEC = 3;
 const CLOSE_TIMEOUT_MS = 1000;
 
-/** An MQTT 3.1.1 broker reached over TCP. */
-export function mqttBroker(address: { readonly host: string; readonly port: number }): BrokerPort {
-  return { connect: (options) => openConnection(address, options) };
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** An MQTT 3.1.1 broker reached over TCP; one whose address is not known yet, or changes, is asked for it at each attempt. */
+export function mqttBroker(address: Address | (() => Address | undefined)): BrokerPort {
+  return {
+    connect: (options) => openConnection(typeof address === 'function' ? address : () => address, options),
+  };
 }
 
 /**
  * Each attempt is a client of its own that is thrown away when it ends: the library would otherwise send again,
  * after the reconnect, what was on its way when the connection broke.
  */
-function openConnection(address: { host: string; port: number }, options: ConnectOptions): BrokerConnection {
-  const where = `${address.host}:${address.port}`;
+function openConnection(addressNow: () => Address | undefined, options: ConnectOptions): BrokerConnection {
+  let where = 'an address that nobody knows';
   const handlers = new Map<string, Set<(message: BrokerMessage) => void>>();
   const listeners = new Set<(connected: boolean) => void>();
   /** Ends of the publishes that the broker has not acknowledged. */
@@ -46,7 +53,18 @@ function openConnection(address: { host: string; port: number }, options: Connec
       if (covers(filter, message.topic)) for (const handler of [...set]) handler(message);
   };
 
+  const tryLater = (): void => {
+    timer = setTimeout(open, pauseMs);
+    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+  };
+
   const open = (): void => {
+    const address = addressNow();
+    if (address === undefined) {
+      tryLater();
+      return;
+    }
+    where = `${address.host}:${address.port}`;
     const attempt = connectMqtt({
       host: address.host,
       port: address.port,
@@ -98,9 +116,7 @@ function openConnection(address: { host: string; port: number }, options: Connec
       client = undefined;
       for (const end of [...unacknowledged]) end(lastError);
       setConnected(false);
-      if (closed) return;
-      timer = setTimeout(open, pauseMs);
-      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+      if (!closed) tryLater();
     });
   };
   open();

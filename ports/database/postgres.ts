@@ -51,6 +51,8 @@ export function postgresDatabase(options: PostgresOptions): Database {
       // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
       connections.on('error', (error) => options.log.warn({ err: error }, 'a database connection was lost'));
       connections.on('connect', (client) => {
+        // The pool listens to idle connections only. Whoever has this one learns of its end from the query that fails.
+        client.on('error', (error) => options.log.debug({ err: error }, 'a database connection broke'));
         const closed = new Promise<void>((resolve) => client.once('end', () => resolve()));
         closing.add(closed);
         void closed.then(() => closing.delete(closed));

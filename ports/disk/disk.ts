@@ -13,7 +13,10 @@ export interface Disk {
   read(path: string, from?: number, chunkBytes?: number): AsyncIterable<Buffer>;
   /** Files below a folder, recursively, in order of path; none when the folder is not there, and no half replacements. */
   list(folder: string): Promise<DiskEntry[]>;
-  /** Removes a file and syncs its folder; nothing happens when it is not there. */
+  /**
+   * Removes a file, and the folders that are empty without it (those right below the root stay), and syncs what is left of its
+   * path. A file that is not there is no error, and its empty folders go all the same.
+   */
   remove(path: string): Promise<void>;
 }
 

@@ -1,20 +1,37 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import {
+  access,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  statfs,
+} from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { TouchlineError } from '#contracts/errors.ts';
 import type { Disk, DiskEntry, DiskFile } from './disk.ts';
+import { mountPoint } from './mount-point.ts';
 
 const READ_CHUNK_BYTES = 1024 * 1024;
 /** End of the name of a file that is about to replace another one; a power cut can leave such a file behind. */
 const TEMPORARY = '.new';
 
-/** A mounted file system below `root`. The root itself is never made: a disk that is not mounted must be noticed. */
-export function localDisk(root: string): Disk {
+/**
+ * A mounted file system below `root`. The root itself is never made, and one that was a mount point is not written to while nothing is
+ * mounted there: a disk that is missing must be noticed. `memoryFolder` is where that is remembered over restarts.
+ */
+export function localDisk(root: string, memoryFolder?: string): Disk {
+  const mount = mountPoint(root, memoryFolder);
   const at = (path: string): string => join(root, path);
 
   const guard = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     try {
+      await mount.check();
       return await work();
     } catch (error) {
       throw await diskError(root, what, error);
@@ -31,25 +48,19 @@ export function localDisk(root: string): Disk {
       }),
     open: (path, how) =>
       guard(`open ${path}`, async () => {
-        if (how === 'create') {
-          await access(root, constants.W_OK);
-          await makeFolders(root, dirname(path));
-        }
-        const handle = await open(
-          at(path),
-          how === 'create' ? 'ax' : constants.O_WRONLY | constants.O_APPEND,
-        );
+        const handle =
+          how === 'create'
+            ? await inFolder(root, dirname(path), () => open(at(path), 'ax'))
+            : await open(at(path), constants.O_WRONLY | constants.O_APPEND);
         if (how === 'create') await syncFolder(dirname(at(path)));
-        const { size } = await handle.stat();
-        return localFile(handle, path, size, guard);
+        const { size, dev } = await handle.stat();
+        return localFile(handle, path, { root, dev, size }, guard);
       }),
     replace: (path, text) =>
       guard(`write ${path}`, async () => {
-        await access(root, constants.W_OK);
-        await makeFolders(root, dirname(path));
         const temporary = `${at(path)}.${randomUUID()}${TEMPORARY}`;
+        const handle = await inFolder(root, dirname(path), () => open(temporary, 'wx'));
         try {
-          const handle = await open(temporary, 'wx');
           try {
             await handle.writeFile(text);
             await handle.sync();
@@ -84,15 +95,8 @@ export function localDisk(root: string): Disk {
       guard(`list ${folder}`, async () => {
         await access(root);
         const entries: DiskEntry[] = [];
-        const found = await readdir(at(folder), { recursive: true, withFileTypes: true }).catch(
-          (error: NodeJS.ErrnoException) => {
-            if (error.code === 'ENOENT') return [];
-            throw error;
-          },
-        );
-        for (const entry of found) {
-          if (!entry.isFile() || entry.name.endsWith(TEMPORARY)) continue;
-          const full = join(entry.parentPath, entry.name);
+        for (const full of await filesBelow(at(folder))) {
+          if (full.endsWith(TEMPORARY)) continue;
           // A file that is removed while we look is not there.
           const stats = await stat(full).catch((error: NodeJS.ErrnoException) => {
             if (error.code === 'ENOENT') return undefined;
@@ -106,9 +110,7 @@ export function localDisk(root: string): Disk {
       guard(`remove ${path}`, async () => {
         await access(root);
         await rm(at(path), { force: true });
-        await syncFolder(dirname(at(path))).catch((error: NodeJS.ErrnoException) => {
-          if (error.code !== 'ENOENT') throw error;
-        });
+        await removeEmpty(root, dirname(path));
       }),
   };
 }
@@ -116,10 +118,10 @@ export function localDisk(root: string): Disk {
 function localFile(
   handle: FileHandle,
   path: string,
-  existingBytes: number,
+  opened: { readonly root: string; readonly dev: number; readonly size: number },
   guard: <T>(what: string, work: () => Promise<T>) => Promise<T>,
 ): DiskFile {
-  let size = existingBytes;
+  let size = opened.size;
   const write = async (bytes: Uint8Array): Promise<void> => {
     for (let done = 0; done < bytes.length; ) {
       const { bytesWritten } = await handle.write(bytes, done, bytes.length - done);
@@ -142,14 +144,79 @@ function localFile(
         }
         size += bytes.length;
       }),
-    sync: () => guard(`sync ${path}`, () => handle.datasync()),
+    sync: () =>
+      guard(`sync ${path}`, async () => {
+        // A handle outlives what it was opened on: what nobody can open any more is not kept, however well it is synced.
+        const [{ nlink }, { dev }] = await Promise.all([handle.stat(), stat(opened.root)]);
+        if (nlink === 0 || dev !== opened.dev)
+          throw new TouchlineError(
+            'disk_missing',
+            `${path} is gone: ${nlink === 0 ? 'somebody deleted it' : `another disk is at ${opened.root}`}`,
+          );
+        await handle.datasync();
+      }),
     cut: (sizeBytes) =>
       guard(`cut ${path}`, async () => {
         await handle.truncate(sizeBytes);
         size = sizeBytes;
       }),
-    close: () => guard(`close ${path}`, () => handle.close()),
+    async close() {
+      // Also on a disk that is gone: open files keep it from being mounted again.
+      const failure: unknown = await handle.close().catch((error: unknown) => error);
+      if (failure !== undefined) throw await diskError(opened.root, `close ${path}`, failure);
+    },
   };
+}
+
+/** Times a folder that is removed at the same moment, because it was empty, is made again. */
+const FOLDER_ATTEMPTS = 3;
+
+/** Makes the folder and creates a file in it. */
+async function inFolder(
+  root: string,
+  folder: string,
+  create: () => Promise<FileHandle>,
+): Promise<FileHandle> {
+  for (let attempt = 1; ; attempt++) {
+    await access(root, constants.W_OK);
+    try {
+      await makeFolders(root, folder);
+      return await create();
+    } catch (error) {
+      if (attempt === FOLDER_ATTEMPTS || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+}
+
+/** Removes the folder when it is empty, and so on upwards; syncs the one that stays. */
+async function removeEmpty(root: string, folder: string): Promise<void> {
+  let path = folder;
+  for (; dirname(path) !== '.'; path = dirname(path))
+    try {
+      await rmdir(join(root, path));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOTEMPTY' || code === 'EEXIST') break;
+      if (code !== 'ENOENT') throw error;
+    }
+  await syncFolder(join(root, path)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+}
+
+/** Paths of all files. A folder that is removed while we look has none. */
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const found: string[] = [];
+  for (const entry of entries) {
+    const full = join(folder, entry.name);
+    if (entry.isDirectory()) found.push(...(await filesBelow(full)));
+    else if (entry.isFile()) found.push(full);
+  }
+  return found;
 }
 
 /** Makes the folders below root and syncs each parent, so that they survive a power cut too. */

@@ -6,10 +6,18 @@ import { TouchlineError } from '#contracts/errors.ts';
 const DEBIAN_PACKAGE: Record<string, string> = {
   ffmpeg: 'ffmpeg',
   ffprobe: 'ffmpeg',
+  chronyd: 'chrony',
+  chronyc: 'chrony',
+  socat: 'socat',
   choom: 'util-linux',
+  aplay: 'alsa-utils',
   cpfind: 'hugin-tools',
   cpclean: 'hugin-tools',
   autooptimiser: 'hugin-tools',
+  'rpicam-vid': 'rpicam-apps',
+  systemctl: 'systemd',
+  'v4l2-ctl': 'v4l-utils',
+  nvme: 'nvme-cli',
 };
 
 /** How much of a program's stderr is kept, lines from the end. */
@@ -37,6 +45,8 @@ export interface ProgramOptions {
    */
   readonly stdin?: 'ignore' | 'pipe' | Readable;
   readonly stdout?: 'ignore' | 'pipe';
+  /** So many further pipes to the program, from descriptor 3 on: `child.stdio[3]`, … */
+  readonly furtherPipes?: number;
   /** In its own process group, so that stopping it also ends what it started. */
   readonly group?: boolean;
 }
@@ -50,6 +60,7 @@ export async function startProgram(
   options: ProgramOptions = {},
 ): Promise<Program> {
   const stdio: StdioOptions = [options.stdin ?? 'ignore', options.stdout ?? 'ignore', 'pipe'];
+  for (let n = 0; n < (options.furtherPipes ?? 0); n++) stdio.push('pipe');
   const child = spawn(command, args, { stdio, detached: options.group ?? false });
   // The other end must see this program end, which it cannot while we hold the pipe too.
   if (typeof options.stdin === 'object') options.stdin.destroy();

@@ -48,11 +48,8 @@ export function explainInputs<S extends z.ZodType>(schema: S, inputs: ConfigInpu
   return explainConfig(schema, loadConfig(schema, inputs));
 }
 
-function settingRow(
-  { path, description, secret, defaults, needed, when }: KnownKey,
-  tree: Tree,
-  provenance: ReadonlyMap<string, Provenance>,
-): ConfigRow {
+function settingRow(key: KnownKey, tree: Tree, provenance: ReadonlyMap<string, Provenance>): ConfigRow {
+  const { path, description, defaults, needed, when } = key;
   const given = at(tree, path.split('.'));
   const { source, where } = sourceOf(provenance, path);
   const only = defaults.length === 1 ? defaults[0]?.value : undefined;
@@ -65,12 +62,23 @@ function settingRow(
   ];
   return {
     path,
-    value: given === undefined ? only : secret ? SECRET : given,
+    value: given === undefined ? only : shown(given, key),
     source,
     where,
     needed: needed && given === undefined,
     description: notes.filter((note) => note !== '').join('; '),
   };
+}
+
+/** A value without what is secret in it. */
+function shown(value: unknown, { secret, secretWithin }: KnownKey): unknown {
+  if (secret) return SECRET;
+  if (secretWithin.length === 0) return value;
+  return JSON.parse(
+    JSON.stringify(value, (key, inner: unknown) =>
+      secretWithin.includes(key) && inner !== undefined ? SECRET : inner,
+    ),
+  );
 }
 
 /** Every value of a configuration: what it is, where it came from, what it is for. */
@@ -79,9 +87,10 @@ export function explainConfig<S extends z.ZodType>(
   { config, provenance }: LoadedConfig<z.output<S>>,
 ): ConfigRow[] {
   const rows = new Map<string, ConfigRow>();
-  for (const { path, description, secret } of knownKeys(schema).values()) {
+  for (const key of knownKeys(schema).values()) {
+    const { path, description } = key;
     const found = at(config, path.split('.'));
-    const value = secret && found !== undefined ? SECRET : found;
+    const value = found === undefined ? undefined : shown(found, key);
     // An optional section that was not given is one row, not one for each of its keys.
     const row = value === undefined ? firstMissing(config, path) : path;
     // A key of a union's other branch has no value here and cannot have one.

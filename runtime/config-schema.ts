@@ -24,6 +24,8 @@ export interface KnownKey {
   readonly types: readonly string[];
   /** Its value is never shown. */
   readonly secret: boolean;
+  /** Of a list: keys of its entries whose values are never shown. */
+  readonly secretWithin: readonly string[];
   /** What it is when nobody says; a setting that several branches of a union know has one for each. */
   readonly defaults: readonly { readonly value: unknown; readonly when: string }[];
   /** The configuration, or the optional section it belongs to, cannot be without it. */
@@ -68,6 +70,7 @@ export function knownKeys(schema: z.ZodType): Map<string, KnownKey> {
       description: join(before?.description, text === '' ? allowed : text),
       types: [...new Set([...(before?.types ?? []), node.type ?? 'any'])],
       secret: node.secret === true || before?.secret === true,
+      secretWithin: secretsIn(node.items),
       defaults: [...(before?.defaults ?? []), ...own],
       needed: about.needed,
       when,
@@ -79,6 +82,17 @@ export function knownKeys(schema: z.ZodType): Map<string, KnownKey> {
     inherited: '',
   });
   return known;
+}
+
+/** Names of the secret keys of what a list has in it, however deep. */
+function secretsIn(node: Node | undefined): string[] {
+  if (node === undefined) return [];
+  const own = Object.entries(node.properties ?? {});
+  const within = [...own.map(([, child]) => child), ...(node.oneOf ?? node.anyOf ?? []), node.items];
+  return [
+    ...own.filter(([, { secret }]) => secret === true).map(([key]) => key),
+    ...within.flatMap(secretsIn),
+  ];
 }
 
 /** What chooses a branch of a union: its key that has one value only. */

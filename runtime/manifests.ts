@@ -1,7 +1,8 @@
 import { parseOrThrow, TouchlineError } from '#contracts/errors.ts';
-import type { SessionUid } from '#contracts/ids.ts';
+import type { CameraId, SessionId, SessionUid } from '#contracts/ids.ts';
 import { nodeLayout } from '#contracts/layout.ts';
 import { TouchlineManifest } from '#contracts/manifest.ts';
+import { fromWireTime } from '#contracts/time.ts';
 import { type Disk, readText } from '#ports/disk/disk.ts';
 
 /** Manifests as they stand on a node's disk. */
@@ -42,6 +43,22 @@ export async function readManifests(
     }
   }
   return { manifests, unreadable };
+}
+
+/**
+ * Where the recording was whole until, before a further part of it: the end of the last file there is a manifest of, otherwise the
+ * agreed start. Microseconds, in the time of the manifests.
+ */
+export async function wholeUntilUs(
+  disk: Disk,
+  folder: string,
+  of: { sessionId: SessionId; cameraId: CameraId; part: number; startAtUs: number },
+): Promise<number> {
+  for (let part = of.part - 1; part >= 1; part--) {
+    const before = await readManifest(disk, nodeLayout.manifest(folder, of.sessionId, of.cameraId, part));
+    if (before) return fromWireTime(before.timing.end_time);
+  }
+  return of.startAtUs;
 }
 
 /** The last part of each recording of a session. */

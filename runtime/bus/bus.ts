@@ -67,7 +67,10 @@ export interface Bus extends Unit {
     handler: (input: CommandArguments<K>, context: CommandContext) => Promise<CommandResult<K>>,
   ): void;
 
-  /** Sends a command and waits for its reply. Rejects with the error of the reply. */
+  /**
+   * Sends a command and waits for its reply. Rejects with the error of the reply. While the broker is away, services of the own node are
+   * asked on their Unix sockets.
+   */
   request<K extends CommandKey>(
     node: CameraId,
     command: K,

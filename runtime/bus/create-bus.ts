@@ -41,6 +41,8 @@ export interface BusOptions {
   readonly log: Logger;
   /** Unix socket that serves the same commands without a broker; none when left out. */
   readonly socketPath?: string | undefined;
+  /** Where the other services of this node serve theirs, to ask them without a broker. */
+  readonly socketOf?: ((service: string) => string) | undefined;
 }
 
 /**
@@ -65,7 +67,19 @@ export function createBus(options: BusOptions): Bus {
     onceOnly: (topic) => topic === sessionTopic,
   });
   const watches = createWatches(link, log);
-  const requests = createRequests({ rig, issuedBy: `${node}/${service}`, connection: link, clock, log });
+  const requests = createRequests({
+    rig,
+    issuedBy: `${node}/${service}`,
+    connection: link,
+    connected: () => connected,
+    onConnected: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    socketOf: (of, other) => (of === node ? options.socketOf?.(other) : undefined),
+    clock,
+    log,
+  });
   const executor = createCommandExecutor({ clock, log });
   const socket = options.socketPath
     ? createCommandSocket({ path: options.socketPath, executor, log })

@@ -13,6 +13,7 @@ export function nodeBus(
   parts: { config: NodeConfig; broker: BrokerPort; clock: Clock; log: Logger },
 ): Bus {
   const { config, broker, clock, log } = parts;
+  const socketOf = (of: string): string => join(config.runtime_dir, `${of}.sock`);
   return createBus({
     rig: config.rig,
     node: config.camera_id,
@@ -21,6 +22,7 @@ export function nodeBus(
     clock,
     log,
     // Here the service takes its commands when the broker is gone.
-    socketPath: join(config.runtime_dir, `${service}.sock`),
+    socketPath: socketOf(service),
+    socketOf,
   });
 }

@@ -1,22 +1,27 @@
-import { TouchlineError } from '#contracts/errors.ts';
-import { nodeLayout, videoFileName } from '#contracts/layout.ts';
-import type { ClockReading, Gate, Journal, TimelineRow, TouchlineManifest } from '#contracts/manifest.ts';
-import { fromWireTime, toWireTime } from '#contracts/time.ts';
+import type { TouchlineError } from '#contracts/errors.ts';
+import { nodeLayout } from '#contracts/layout.ts';
+import type { AudioTrack, Gate, Journal, LockView, TouchlineManifest } from '#contracts/manifest.ts';
+import { toWireTime } from '#contracts/time.ts';
 import type { Fragment } from '#domain/fmp4/fragments.ts';
 import { createCutter } from '#domain/recording/cut.ts';
+import { asFinal, following } from '#domain/recording/ending.ts';
 import {
   buildManifest,
   type Identity,
-  localUs,
-  masterUs,
+  isGap,
+  isLateStart,
+  manifestUs,
   type RecordingFacts,
 } from '#domain/recording/manifest.ts';
 import { createTally, type Tally, type TallyGap } from '#domain/recording/tally.ts';
-import type { CameraMode } from '#ports/camera/camera.ts';
+import { type Profile, profileName } from '#ports/camera/camera.ts';
 import { type Clock, wallAt } from '#ports/clock/clock.ts';
-import type { Disk, DiskFile } from '#ports/disk/disk.ts';
-import { readManifest, writeManifest } from '#runtime/manifests.ts';
+import type { Disk } from '#ports/disk/disk.ts';
+import { wholeUntilUs, writeManifest } from '#runtime/manifests.ts';
+import { asDiskError, tooLate, tooSlow } from './disk-error.ts';
 import type { Pipeline, PipelineListener } from './pipeline.ts';
+import { freeName } from './place.ts';
+import { type RigTimes, startTimeline, type Timeline } from './timeline.ts';
 import { createWriter, type Writer } from './writer.ts';
 
 export interface PartOptions {
@@ -24,7 +29,11 @@ export interface PartOptions {
   readonly clock: Clock;
   readonly folder: string;
   readonly identity: Identity;
-  readonly mode: CameraMode;
+  readonly profile: ChosenProfile;
+  readonly audio: AudioTrack | null;
+  readonly lockView: LockView | null;
+  /** So much of what was before the start belongs to the file. */
+  readonly preRollUs: number;
   readonly source: string;
   readonly runId: string;
   readonly version: string;
@@ -32,13 +41,22 @@ export interface PartOptions {
   readonly overriddenGates: readonly Gate[];
   readonly queueLimitBytes: number;
   readonly syncIntervalMs: number;
-  readonly clockReading: () => ClockReading;
+  readonly rig: RigTimes;
   /** Why there is a part before this one. */
   readonly gapReason: string;
   readonly encoderRestarts: number;
   readonly diskErrors: number;
+  /** When the start beep sounded, master time. */
+  readonly beepAt: () => string | null;
   readonly onGap: (gap: TallyGap) => void;
   readonly onDiskFault: (error: TouchlineError) => void;
+}
+
+/** What is recorded, and why it is not what the configuration wants. */
+export interface ChosenProfile {
+  readonly requested: string;
+  readonly profile: Profile;
+  readonly reason: string | null;
 }
 
 /** One file of a recording, from its first fragment to its manifest. */
@@ -66,22 +84,19 @@ export interface FinishedPart {
   readonly manifestPath: string;
 }
 
-const TIMELINE_INTERVAL_MS = 1000;
-
 /** What exists once the first fragment of the file is there. */
 interface OpenFile {
   readonly path: string;
   readonly journal: Journal;
   readonly journalPath: string;
   readonly writer: Writer;
-  readonly timeline: DiskFile;
-  readonly stopTimeline: () => void;
-  readonly firstLocalUs: number;
-  readonly firstMonoUs: number;
+  readonly timeline: Timeline;
+  readonly firstFrame: RecordingFacts['firstFrame'];
 }
 
 export function createPart(options: PartOptions): PartRecorder {
-  const { disk, clock, folder, identity, mode } = options;
+  const { disk, clock, folder, identity, rig } = options;
+  const { profile } = options.profile;
   const cutter = createCutter();
   const complete = Promise.withResolvers<TouchlineError | undefined>();
   const timelineName = nodeLayout.timelineName(identity.sessionId, identity.cameraId, identity.part);
@@ -105,21 +120,24 @@ export function createPart(options: PartOptions): PartRecorder {
 
   const applyTimes = (): void => {
     if (!pipeline) return;
-    if (start) cutter.startAt(streamTime(start.monoUs));
+    const preRollUs = identity.part === 1 ? options.preRollUs : 0;
+    cutter.hold((preRollUs * pipeline.initialisation.timescale) / 1e6);
+    if (start) cutter.startAt(streamTime(start.monoUs - preRollUs));
     if (stopMonoUs !== undefined) cutter.stopAt(streamTime(stopMonoUs));
   };
 
-  const openFile = async (firstMonoUs: number, startAtUs: number): Promise<OpenFile> => {
-    const clockReading = options.clockReading();
-    const firstLocalUs = wallAt(clock, Math.round(firstMonoUs));
-    const name = videoFileName(
-      identity.sessionId,
-      identity.cameraId,
-      masterUs(firstLocalUs, clockReading) ?? firstLocalUs,
-    );
+  const openFile = async (monoUs: number, startAtUs: number): Promise<OpenFile> => {
+    const firstMonoUs = Math.round(monoUs);
+    const masterUs = rig.masterOfMono(firstMonoUs);
+    const firstFrame: OpenFile['firstFrame'] = {
+      localUs: Math.round(wallAt(clock, firstMonoUs)),
+      masterUs: masterUs === undefined ? null : Math.round(masterUs),
+      monoUs: firstMonoUs,
+      bootId: clock.bootId,
+    };
+    const name = await freeName(disk, folder, identity, manifestUs(firstFrame));
     const path = nodeLayout.video(folder, identity.cameraId, name);
     const journalPath = nodeLayout.journal(folder, identity.cameraId, name);
-    const profile = `${mode.codec} ${mode.width}x${mode.height}@${mode.fps}`;
     const journal: Journal = {
       v: 1,
       run_id: options.runId,
@@ -131,27 +149,49 @@ export function createPart(options: PartOptions): PartRecorder {
       file: name,
       start_at: toWireTime(startAtUs),
       base: {
-        first_frame_local: toWireTime(firstLocalUs),
-        first_frame_mono_us: Math.round(firstMonoUs),
+        first_frame_master: firstFrame.masterUs === null ? null : toWireTime(firstFrame.masterUs),
+        first_frame_local: toWireTime(firstFrame.localUs),
+        first_frame_mono_us: firstMonoUs,
         boot_id: clock.bootId,
       },
-      codec: mode.codec,
-      fps: mode.fps,
+      gap_reason: identity.part > 1 ? options.gapReason : null,
+      codec: profile.codec,
+      fps: profile.fps,
       source: options.source,
-      requested: profile,
-      effective: profile,
-      clock: clockReading,
+      requested: options.profile.requested,
+      effective: profileName(profile),
+      reason: options.profile.reason,
+      audio: options.audio,
+      frame_phase_sync: pipeline?.frameSynced() ?? false,
+      lock_view: options.lockView,
+      clock: rig.reading(),
       overridden_gates: [...options.overriddenGates],
       software_version: options.version,
       hostname: options.hostname,
     };
     await disk.replace(journalPath, `${JSON.stringify(journal)}\n`);
-    const timeline = await disk.open(
-      `${nodeLayout.manifestFolder(folder, identity.cameraId)}/${timelineName}`,
-      'create',
-    );
+    const video = await disk.open(path, 'create');
+    const timelinePath = `${nodeLayout.manifestFolder(folder, identity.cameraId)}/${timelineName}`;
+    // Left by an attempt at this part of which nothing came.
+    await disk.remove(timelinePath);
+    const timeline = await startTimeline({
+      disk,
+      path: timelinePath,
+      clock,
+      rig,
+      progress: () => ({
+        frames: tally?.frames ?? 0,
+        durationUs: tally?.durationUs ?? 0,
+        sizeBytes: file?.writer.writtenBytes ?? 0,
+      }),
+      onFailure: options.onDiskFault,
+    }).catch((error: unknown): Timeline => {
+      // It costs its rows, never the recording.
+      options.onDiskFault(asDiskError(error));
+      return { steps: [], failed: true, finish: async () => undefined };
+    });
     const writer = createWriter({
-      file: await disk.open(path, 'create'),
+      file: video,
       queueLimitBytes: options.queueLimitBytes,
       syncIntervalMs: options.syncIntervalMs,
       clock,
@@ -159,46 +199,24 @@ export function createPart(options: PartOptions): PartRecorder {
         options.onDiskFault(error);
         complete.resolve(error);
       },
+      onLate: (seconds) => options.onDiskFault(tooLate(seconds)),
     });
-    const stopTimeline = clock.every(TIMELINE_INTERVAL_MS, 'timeline', () =>
-      timeline.append(timelineRow()).catch(reportTimeline),
-    );
-    return { path, journal, journalPath, writer, timeline, stopTimeline, firstLocalUs, firstMonoUs };
-  };
-
-  let timelineFailed = false;
-  const reportTimeline = (error: unknown): void => {
-    if (!timelineFailed) options.onDiskFault(asDiskError(error));
-    timelineFailed = true;
-  };
-
-  const timelineRow = (): Uint8Array => {
-    const reading = options.clockReading();
-    const localUs = clock.wallUs();
-    const master = masterUs(localUs, reading);
-    const row: TimelineRow = {
-      mono_us: clock.monoUs(),
-      local: toWireTime(localUs),
-      master: master === null ? null : toWireTime(master),
-      offset_ms: reading.offset_ms,
-      bound_ms: reading.bound_ms,
-      frame: tally?.frames ?? 0,
-      pts_us: tally?.durationUs ?? 0,
-      bytes: file?.writer.writtenBytes ?? 0,
-    };
-    return Buffer.from(`${JSON.stringify(row)}\n`);
+    return { path, journal, journalPath, writer, timeline, firstFrame };
   };
 
   const begin = (firstTime: number): void => {
     if (!pipeline || !start) return;
     const { initialisation } = pipeline;
-    tally = createTally({ fps: mode.fps, timescale: initialisation.timescale });
+    tally = createTally({ fps: profile.fps, timescale: initialisation.timescale });
     opening = openFile(monoOf(firstTime), start.masterUs);
     opening.then(
       (opened) => {
         file = opened;
         opened.writer.push(initialisation.bytes);
+        const more = overflowed;
+        overflowed = false;
         for (const fragment of early.splice(0)) write(opened, fragment);
+        overflowed ||= more;
         if (cutter.state === 'after') complete.resolve(undefined);
       },
       (error: unknown) => {
@@ -210,18 +228,31 @@ export function createPart(options: PartOptions): PartRecorder {
     );
   };
 
+  /** Keeps what comes before the file is open, as long as there is room in the queue for it. */
+  const wait = (fragment: Fragment): void => {
+    const waiting = early.reduce((sum, { bytes }) => sum + bytes.length, fragment.bytes.length);
+    if (!overflowed && waiting <= options.queueLimitBytes) early.push(fragment);
+    else if (!overflowed) {
+      overflowed = true;
+      options.onDiskFault(tooSlow(waiting));
+    }
+  };
+
   const write = (opened: OpenFile, fragment: Fragment): void => {
     const { writer } = opened;
     // After an overflow the file goes on at a key frame, once there is room: a picture without its reference is no picture.
     if (overflowed && (!fragment.keyframe || writer.queuedBytes > options.queueLimitBytes / 2)) return;
-    if (!writer.push(fragment.bytes)) {
+    // What counts is what is in the file, not what waits for a disk that may turn out to be full.
+    const written = (): void => {
+      noteStart(fragment, opened.firstFrame.monoUs);
+      for (const gap of tally?.add(fragment) ?? []) options.onGap(gap);
+    };
+    if (!writer.push(fragment.bytes, written)) {
       if (!overflowed && !writer.failure) options.onDiskFault(tooSlow(writer.queuedBytes));
       overflowed = true;
       return;
     }
     overflowed = false;
-    noteStart(fragment, opened.firstMonoUs);
-    for (const gap of tally?.add(fragment) ?? []) options.onGap(gap);
   };
 
   /** The first exposure at or after the agreed start, and how much after; a further part has none. */
@@ -237,19 +268,19 @@ export function createPart(options: PartOptions): PartRecorder {
   };
 
   /** What is missing before the first frame: since the agreed start, or since the end of the part before. */
-  const leadingGap = async (opened: OpenFile): Promise<RecordingFacts['leadingGap']> => {
+  const leadingGap = async ({ firstFrame }: OpenFile): Promise<RecordingFacts['leadingGap']> => {
     if (!start) return undefined;
-    let fromLocalUs = opened.firstLocalUs - Math.round(opened.firstMonoUs - start.monoUs);
-    let reason = 'the first frame came late';
-    if (identity.part > 1) {
-      // Read only now: after a crash the part before is described by recovery, while this one is being recorded.
-      const path = nodeLayout.manifest(folder, identity.sessionId, identity.cameraId, identity.part - 1);
-      const before = await readManifest(disk, path);
-      if (!before) return undefined;
-      fromLocalUs = localUs(fromWireTime(before.timing.end_time), opened.journal.clock);
-      reason = options.gapReason;
+    const firstUs = manifestUs(firstFrame);
+    if (identity.part === 1) {
+      const fromUs = firstUs - Math.round(firstFrame.monoUs - start.monoUs);
+      return isLateStart(fromUs, firstUs, profile.fps)
+        ? { fromUs, reason: 'the first frame came late' }
+        : undefined;
     }
-    return opened.firstLocalUs - fromLocalUs > (1.5 * 1e6) / mode.fps ? { fromLocalUs, reason } : undefined;
+    // Read only now: after a crash the part before is described by recovery, while this one is being recorded.
+    const { sessionId, cameraId, part } = identity;
+    const fromUs = await wholeUntilUs(disk, folder, { sessionId, cameraId, part, startAtUs: start.masterUs });
+    return isGap(fromUs, firstUs, profile.fps) ? { fromUs, reason: options.gapReason } : undefined;
   };
 
   return {
@@ -270,7 +301,7 @@ export function createPart(options: PartOptions): PartRecorder {
       const out = cutter.push(fragment);
       if (out.length > 0 && !opening && cutter.origin !== undefined) begin(cutter.origin);
       if (file) for (const next of out) write(file, next);
-      else if (!fileError) early.push(...out);
+      else if (!fileError) for (const next of out) wait(next);
       if (cutter.state === 'after' && (file || !opening)) complete.resolve(undefined);
     },
     get progress() {
@@ -289,55 +320,47 @@ export function createPart(options: PartOptions): PartRecorder {
       // The failure to open was reported when it happened; there is no file to finish.
       const opened = await opening?.catch(() => undefined);
       if (!opened || !tally || !pipeline || !start) return undefined;
-      opened.stopTimeline();
-      const written = await opened.writer.finish();
-      await opened.timeline
-        .append(timelineRow())
-        .then(() => opened.timeline.sync())
-        .then(() => opened.timeline.close())
-        .catch(reportTimeline);
+      // Whatever the video's end is: nothing stays open on a disk that somebody may have to mount again.
+      const written = await opened.writer.finish().finally(() => opened.timeline.finish());
+      // Its journal tells recovery that nothing came of it.
+      if (tally.frames === 0) return undefined;
       const { initialisation } = pipeline;
-      const manifest = buildManifest({
+      const { firstFrame } = opened;
+      const built = buildManifest({
         identity,
-        journal: opened.journal,
+        // A camera that follows another's beat knows it only after a while.
+        journal: { ...opened.journal, frame_phase_sync: pipeline.frameSynced() },
         clock: opened.journal.clock,
-        firstFrame: {
-          localUs: opened.firstLocalUs,
-          monoUs: Math.round(opened.firstMonoUs),
-          bootId: clock.bootId,
-        },
+        firstFrame,
         startAtUs: start.masterUs,
         startFrame,
         picture: { width: initialisation.width, height: initialisation.height },
         tally,
         leadingGap: await leadingGap(opened),
         ...written,
-        final,
+        final: false,
         recovered: false,
         bytesLost: 0,
         timeline: timelineName,
         counts: {
           encoderRestarts: options.encoderRestarts,
-          diskErrors: options.diskErrors + (opened.writer.failure || timelineFailed ? 1 : 0),
-          clockSteps: 0,
+          diskErrors: options.diskErrors + (opened.writer.failure || opened.timeline.failed ? 1 : 0),
         },
+        steps: opened.timeline.steps,
+        beepAt: options.beepAt(),
       });
+      const stopAtUs = stopMonoUs && manifestUs(firstFrame) + Math.round(stopMonoUs - firstFrame.monoUs);
+      let manifest = final ? asFinal(built, { stopAtUs }) : built;
       await writeManifest(disk, { manifest, manifestPath });
+      // Recovery may have described the part before only just now, and not have seen this one.
+      const before = await leadingGap(opened);
+      const mended = before && identity.part > 1 ? following(manifest, before.fromUs) : manifest;
+      if (mended !== manifest) {
+        manifest = mended;
+        await writeManifest(disk, { manifest, manifestPath });
+      }
       await disk.remove(opened.journalPath);
       return { manifest, manifestPath };
     },
   };
-}
-
-export function asDiskError(error: unknown): TouchlineError {
-  return error instanceof TouchlineError
-    ? error
-    : new TouchlineError('disk_failed', 'the disk failed', { cause: error });
-}
-
-function tooSlow(queuedBytes: number): TouchlineError {
-  return new TouchlineError(
-    'disk_too_slow',
-    `the disk does not keep up: ${(queuedBytes / 2 ** 20).toFixed(0)} MiB wait to be written, frames are being lost`,
-  );
 }

@@ -1,7 +1,8 @@
 import type { CameraId, SessionId, SessionUid } from '#contracts/ids.ts';
-import { nodeLayout, sessionFolder } from '#contracts/layout.ts';
+import { nodeLayout, sessionFolder, videoFileName } from '#contracts/layout.ts';
 import { Journal } from '#contracts/manifest.ts';
 import { type Disk, readText } from '#ports/disk/disk.ts';
+import { lookAtBegun } from '#runtime/begun-video.ts';
 import { readManifests } from '#runtime/manifests.ts';
 
 /** Where the next file of a session goes: its folder, and the number of the part. */
@@ -20,12 +21,30 @@ export async function findPlace(
   uid: SessionUid,
   cameraId: CameraId,
 ): Promise<Place> {
-  const plain = await partsIn(disk, sessionFolder(sessionId, uid, false), cameraId);
+  // Where its parts are, it goes on, even when the name has become free since.
+  const own = sessionFolder(sessionId, uid, true);
+  const ownParts = await partsIn(disk, own, cameraId, uid);
+  if (ownParts.length > 0) return { folder: own, part: nextPart(ownParts) };
+  const plain = await partsIn(disk, sessionFolder(sessionId, uid, false), cameraId, uid);
   const ours = plain.filter((entry) => entry.uid === uid);
   if (plain.length === 0 || ours.length > 0)
     return { folder: sessionFolder(sessionId, uid, false), part: nextPart(ours) };
-  const folder = sessionFolder(sessionId, uid, true);
-  return { folder, part: nextPart(await partsIn(disk, folder, cameraId)) };
+  return { folder: own, part: 1 };
+}
+
+/** The name of a file that begins then. Two parts can begin within one second: the second one is named by the next that is free. */
+export async function freeName(
+  disk: Disk,
+  folder: string,
+  { sessionId, cameraId }: { sessionId: SessionId; cameraId: CameraId },
+  startUs: number,
+): Promise<string> {
+  const videos = nodeLayout.video(folder, cameraId, '').slice(0, -1);
+  const taken = (await disk.list(videos)).map(({ path }) => path.slice(videos.length + 1));
+  const nameAt = (us: number): string => videoFileName(sessionId, cameraId, us);
+  let us = startUs;
+  while (taken.some((name) => name.startsWith(nameAt(us)))) us += 1e6;
+  return nameAt(us);
 }
 
 interface PartOnDisk {
@@ -38,13 +57,25 @@ function nextPart(parts: readonly PartOnDisk[]): number {
 }
 
 /** What the manifests and journals in a session folder say; a file nobody describes counts as somebody else's. */
-async function partsIn(disk: Disk, folder: string, cameraId: CameraId): Promise<PartOnDisk[]> {
+async function partsIn(
+  disk: Disk,
+  folder: string,
+  cameraId: CameraId,
+  uid: SessionUid,
+): Promise<PartOnDisk[]> {
   const parts: PartOnDisk[] = [];
-  const videos = await disk.list(nodeLayout.video(folder, cameraId, '').slice(0, -1));
+  let videos = await disk.list(nodeLayout.video(folder, cameraId, '').slice(0, -1));
   for (const { path } of videos) {
     if (!path.endsWith('.journal.json')) continue;
-    const journal = Journal.safeParse(parseJson(await readText(disk, path)));
-    parts.push({ uid: journal.data?.session_uid, part: journal.data?.part ?? 0 });
+    const { data: journal } = Journal.safeParse(parseJson(await readText(disk, path)));
+    const video = journal && nodeLayout.video(folder, cameraId, journal.file);
+    const ours = journal?.session_uid === uid;
+    if (ours && video !== undefined && (await lookAtBegun(disk, video)) === 'nothing') {
+      // An attempt of which nothing came leaves its number to the next one: parts are counted without holes.
+      await disk.remove(video);
+      await disk.remove(path);
+      videos = videos.filter((other) => other.path !== path && other.path !== video);
+    } else parts.push({ uid: journal?.session_uid, part: journal?.part ?? 0 });
   }
   const { manifests, unreadable } = await readManifests(disk, nodeLayout.manifestFolder(folder, cameraId));
   for (const { manifest } of manifests)

@@ -13,6 +13,12 @@ export interface Picture {
   readonly capturedUs: number;
 }
 
+/** A picture as large as the camera delivers it. */
+export interface Still extends Picture {
+  readonly width: number;
+  readonly height: number;
+}
+
 /**
  * Pictures of what the camera sees, without ever being in the way of a recording: while one runs they come from the newest key
  * frame that passes by, in memory; otherwise the camera is opened for them, and given up at once when it is needed.
@@ -22,10 +28,14 @@ export interface Preview {
   readonly camera: Camera;
   /** What a take's pipeline delivers, shown to the preview too. */
   readonly listener: PipelineListener;
+  /** Why there are no pictures for now; null lets them be made again. */
+  forbid(reason: string | null): void;
   /** A take is about to open the camera: a preview lets go now, and none begins for a while. */
   yield(): void;
   /** The newest picture. Rejects with `preview_unavailable` and the reason. */
   picture(widthPx: number): Promise<Picture>;
+  /** A picture of now at full size, also where previews are off. Rejects like `picture`. */
+  still(): Promise<Still>;
   stop(): Promise<void>;
 }
 
@@ -79,6 +89,7 @@ export function createPreview({ camera, clock, log, taken }: PreviewOptions): Pr
   /** Pages ask again and again: what is wrong is logged once. */
   let loggedFailure: string | undefined;
   let leftAloneUntilUs = 0;
+  let forbidden: string | null = null;
   let stopped = false;
   let decoding: Promise<unknown> = Promise.resolve();
   const waiting = new Set<() => void>();
@@ -114,8 +125,17 @@ export function createPreview({ camera, clock, log, taken }: PreviewOptions): Pr
           if (clock.monoUs() - run.lastAskedUs > LINGER_US) control.abort();
         });
         try {
+          const { profiles } = await camera.probe(control.signal);
           await runPipeline(
-            { camera, clock, cueMonoUs: clock.monoUs(), signal: control.signal, closing: 'at-once' },
+            {
+              camera,
+              clock,
+              // Nothing of it is kept: the lightest will do.
+              profile: profiles.at(-1) ?? profiles[0],
+              cueMonoUs: clock.monoUs(),
+              signal: control.signal,
+              closing: 'at-once',
+            },
             listener,
           );
         } catch (error) {
@@ -137,10 +157,11 @@ export function createPreview({ camera, clock, log, taken }: PreviewOptions): Pr
   };
 
   /** Waits until there is a key frame of now. */
-  const fresh = async (): Promise<Newest> => {
+  const fresh = async (always = false): Promise<Newest> => {
     const deadlineUs = clock.monoUs() + FIRST_PICTURE_US;
     for (let opened = false; ; ) {
       if (stopped) throw unavailable('the recorder is stopping');
+      if (forbidden !== null && !always) throw unavailable(forbidden);
       if (idle) idle.lastAskedUs = clock.monoUs();
       if (newest && isFresh()) return newest;
       if (!taken() && !idle) {
@@ -193,11 +214,16 @@ export function createPreview({ camera, clock, log, taken }: PreviewOptions): Pr
       },
     },
     listener,
+    forbid(reason) {
+      forbidden = reason;
+      if (reason !== null) letGo();
+    },
     yield() {
       leftAloneUntilUs = clock.monoUs() + YIELD_US;
       letGo();
     },
     async picture(askedPx) {
+      if (forbidden !== null) throw unavailable(forbidden);
       const widthPx = WIDTHS_PX.find((width) => width >= askedPx) ?? askedPx;
       if (idle) idle.lastAskedUs = clock.monoUs();
       const last = kept.get(widthPx);
@@ -213,6 +239,11 @@ export function createPreview({ camera, clock, log, taken }: PreviewOptions): Pr
       } finally {
         making.madeMonoUs = clock.monoUs();
       }
+    },
+    async still() {
+      const of = await fresh(true);
+      const { width, height } = of.pipeline.initialisation;
+      return { ...(await decode(of, width)), width, height };
     },
     async stop() {
       stopped = true;

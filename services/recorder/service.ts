@@ -1,30 +1,47 @@
 import { hostname } from 'node:os';
-import type { CommandArguments, CommandResult } from '#contracts/commands.ts';
 import { TouchlineError } from '#contracts/errors.ts';
-import type { Gate } from '#contracts/manifest.ts';
+import type { AudioTrack } from '#contracts/manifest.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
-import type { RigSession, SessionState } from '#contracts/session.ts';
-import { fromWireTime, toWireTime } from '#contracts/time.ts';
-import { gatesOpen } from '#domain/gates/gates.ts';
-import { nextState, type SessionEvent } from '#domain/session/machine.ts';
-import type { Camera, CameraMode } from '#ports/camera/camera.ts';
+import type { RigSession } from '#contracts/session.ts';
+import type { SelfTestResult } from '#contracts/states.ts';
+import { toWireTime } from '#contracts/time.ts';
+import type { Camera, FrameSyncRole } from '#ports/camera/camera.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import type { Disk } from '#ports/disk/disk.ts';
+import type { UpdateLock } from '#ports/update-lock/update-lock.ts';
+import type { Vitals } from '#ports/vitals/vitals.ts';
 import type { Bus } from '#runtime/bus/bus.ts';
 import { group, type Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
+import { armCamera } from './armed.ts';
 import { createDevices } from './devices.ts';
-import { asDiskError } from './part.ts';
+import { createEncoderCare } from './encoder-care.ts';
+import { createFaults } from './faults.ts';
+import { batteryFromHealth } from './health-battery.ts';
+import { createLadder } from './ladder.ts';
+import { createLockViews } from './lock-view.ts';
+import { createMoments } from './moments.ts';
+import { createNodeSession, type Opening } from './node-session.ts';
+import type { PipelineListener } from './pipeline.ts';
 import { createPreview } from './preview.ts';
 import { createPreviewSocket } from './preview-socket.ts';
-import { watchRigClock } from './rig-clock.ts';
+import { createPreviews } from './previews.ts';
+import { type RigClock, watchRigClock } from './rig-clock.ts';
+import { runSelfTest } from './self-test.ts';
+import { type AudioInput, SAMPLE_RATE, type SoundState } from './sound.ts';
 import { startTake, type Take } from './take.ts';
+import { createUpdateHold } from './update-hold.ts';
 
 export interface RecorderDeps {
   readonly config: NodeConfig;
   readonly clock: Clock;
   readonly disk: Disk;
+  /** What is kept beside recordings. */
+  readonly state: Disk;
   readonly camera: Camera;
+  readonly vitals: Vitals;
+  /** Held while something is armed, recorded or finished. */
+  readonly updateLock: UpdateLock;
   readonly bus: Bus;
   readonly log: Logger;
   readonly version: string;
@@ -32,95 +49,125 @@ export interface RecorderDeps {
   readonly previewSocket?: string;
 }
 
-/** A prepared session that nobody starts is given up after this. */
-const PREPARED_PATIENCE_MS = 8000;
-/** A new start waits this long for the files of the last one to be finished. */
-const FINALIZING_PATIENCE_MS = 800;
 const STATE_INTERVAL_MS = 500;
-/** Faults that came from a running session are shown until it ends, the rest until the next check. */
-const FAULTS_KEPT = 20;
+const GAP_EVERY_US = 1_000_000;
 
 export function createRecorder(deps: RecorderDeps): Unit {
   const { config, clock, disk, bus, log, version } = deps;
+  const healthBattery =
+    config.sensors.battery === 'none'
+      ? undefined
+      : batteryFromHealth({ vitals: deps.vitals, bus, clock, cameraId: config.camera_id });
+  const vitals = healthBattery ?? deps.vitals;
   const control = new AbortController();
-  const rigClock = { current: undefined as ReturnType<typeof watchRigClock> | undefined };
-  let state: SessionState = 'idle';
-  let take: Take | undefined;
-  let preparation: { rank: number; gates: Gate[]; maxDurationSec: number } | undefined;
-  /** Aborts when the take that is open now is over. */
-  let over = new AbortController();
+  let rigClock: (RigClock & { stop(): void }) | undefined;
+  let rigSession: RigSession | undefined;
+  let audioEnabled = config.audio.enabled;
+  /** Why there is silence in the sound; null when there is sound. */
+  let silent: string | null = null;
+  let masterThere = false;
+  let nextGapUs = 0;
+  let selfTest: SelfTestResult | null = null;
+  /** The self-test that runs: a start ends it. */
+  let testing: { readonly control: AbortController; readonly cameraFree: Promise<void> } | undefined;
+  let stopTimers: (() => void)[] = [];
+
+  const rig = (): RigClock => {
+    if (!rigClock) throw new TouchlineError('internal', 'the recorder was used before its start');
+    return rigClock;
+  };
+  const masterOfLocal = (localUs: number): number => rig().masterNowUs() + localUs - clock.wallUs();
+
+  const faults = createFaults((error) => {
+    log.error({ err: error }, error.message);
+    bus.emit('recording/fault', { session_uid: node.take?.sessionUid ?? null, error: error.toWire() });
+    publish();
+  });
+  const updates = createUpdateHold({ lock: deps.updateLock, clock, log });
   const preview = createPreview({
     camera: deps.camera,
     clock,
     log,
-    taken: () => take !== undefined,
+    taken: () => node.take !== undefined || node.state === 'armed' || testing !== undefined,
   });
-  const { camera } = preview;
+  /** The camera as sessions open it: what else has it lets go first. */
+  const camera: Camera = {
+    ...preview.camera,
+    async open(options) {
+      await Promise.all([testing?.cameraFree, node.released]);
+      return preview.camera.open(options);
+    },
+  };
   const previewSocket = deps.previewSocket
     ? createPreviewSocket({ path: deps.previewSocket, preview, log })
     : group();
-  const devices = createDevices(camera, disk, config);
-  let faults: TouchlineError[] = [];
-  let rigSession: RigSession | undefined;
-  /** Sessions that ended here by themselves or by a command to this node: their record does not bring them back. */
-  const ended = new Set<string>();
-  let stopTimers: (() => void)[] = [];
+  const previews = createPreviews({ config, vitals, clock, preview });
+  const lockViews = createLockViews({ disk, clock, masterOfLocal });
+  const ladder = createLadder({ camera: config.camera, clock, state: deps.state, version, log });
+  const devices = createDevices({
+    camera,
+    disk,
+    vitals,
+    config,
+    choose: (offer) => ladder.choose(offer),
+  });
+  const care = createEncoderCare({
+    ladder,
+    devices,
+    clock,
+    bus,
+    log,
+    // Where the picture is made by the machine itself there is no encoder to spare it.
+    measures: 'encoder' in config.camera,
+    changed: () => publish(),
+  });
 
-  const rig = (): ReturnType<typeof watchRigClock> => {
-    if (!rigClock.current) throw new TouchlineError('internal', 'the recorder was used before its start');
-    return rigClock.current;
-  };
-
-  const transition = (event: SessionEvent, reason: string): void => {
-    const next = nextState(state, event);
-    if (next === undefined)
-      throw new TouchlineError('illegal_transition', `"${event}" does not fit the state ${state}`, {
-        details: { state },
-      });
-    bus.emit('session/transition', { from: state, to: next, session_uid: take?.sessionUid ?? null, reason });
-    log.info({ from: state, to: next, session: take?.sessionId }, reason);
-    state = next;
+  const audioTrack = (): AudioTrack | null =>
+    audioEnabled ? { codec: 'aac', sample_rate_hz: SAMPLE_RATE, channels: config.audio.channels } : null;
+  const onSound = ({ reason }: SoundState): void => {
+    silent = reason;
+    if (reason === null) log.info('the microphone is heard');
+    else log.warn({ reason }, 'the microphone is not heard; the pictures go on');
     publish();
   };
+  /** Whose beat an armed camera follows: that of the master's, while the master is there. */
+  const frameSync = (): FrameSyncRole | undefined => {
+    const { camera: wanted, camera_id, cameras, sync } = config;
+    if (wanted.source !== 'rpicam' || !wanted.frame_sync || cameras.length < 2) return undefined;
+    if (camera_id === sync.master) return 'server';
+    return masterThere ? 'client' : undefined;
+  };
+  const microphone = (): AudioInput | undefined =>
+    audioEnabled ? { device: config.audio.device, channels: config.audio.channels } : undefined;
 
-  const gates = (): Gate[] => devices.gates(rig().reading());
-
-  const publish = (): void => {
-    const recording = take?.progress() ?? null;
-    bus.setState('recorder', {
-      boot_id: clock.bootId,
-      state,
-      recording,
-      session_uid: take?.sessionUid ?? null,
-      ...devices.state(),
-      gates: gates(),
-      faults: faults.map((fault) => fault.toWire()),
-      encoder_restarts: take?.restarts.encoder ?? 0,
-      disk_errors: take?.restarts.disk ?? 0,
-    });
+  const originUnknown = (): void =>
+    log.warn('the camera does not tell when its first frame was exposed: it is dated by its arrival');
+  /** Who sees what a take records, after its file has it. */
+  const watchers: PipelineListener = {
+    opened(pipeline) {
+      care.listener.opened(pipeline);
+      preview.listener.opened(pipeline);
+    },
+    fragment(fragment) {
+      care.listener.fragment(fragment);
+      preview.listener.fragment(fragment);
+    },
+    originUnknown,
   };
 
-  const onFault = (error: TouchlineError): void => {
-    log.error({ err: error }, error.message);
-    faults = [...faults.filter((fault) => fault.code !== error.code), error].slice(-FAULTS_KEPT);
-    bus.emit('recording/fault', { session_uid: take?.sessionUid ?? null, error: error.toWire() });
-    publish();
-  };
-
-  /** Opens a session: the camera starts, nothing is written before `commit`. */
-  const open = (
-    session: { session_uid: string; session_id: string },
-    mode: CameraMode,
-    overridden: Gate[],
-  ): Take => {
-    faults = [];
-    over = new AbortController();
-    const opened = startTake({
+  const openTake = ({ session, choice, overridden, armed, onRecording }: Opening): Take =>
+    startTake({
       disk,
       clock,
       camera,
-      mode,
-      preview: preview.listener,
+      profile: choice,
+      audio: audioTrack(),
+      microphone: microphone(),
+      onSound,
+      lockView: lockViews.latest,
+      preRollUs: armed ? config.recording.pre_roll_sec * 1e6 : 0,
+      ...(armed ? { armed } : {}),
+      preview: watchers,
       identity: {
         sessionId: session.session_id,
         sessionUid: session.session_uid,
@@ -130,12 +177,16 @@ export function createRecorder(deps: RecorderDeps): Unit {
       overriddenGates: overridden,
       queueLimitBytes: config.recording.queue_mib * 2 ** 20,
       syncIntervalMs: config.recording.sync_interval_ms,
-      clockReading: () => rig().reading(),
+      rig: { reading: () => rig().reading(), masterOfMono: (monoUs) => rig().masterOfMono(monoUs) },
       version,
       hostname: hostname(),
       runId: bus.runId,
-      onFault,
+      beepAt: () => (rigSession?.session_uid === session.session_uid ? (rigSession.beep_at ?? null) : null),
+      onFault: (error) => faults.add(error),
       onGap: (gap) => {
+        // The manifest has them all; who listens needs no more than one a second.
+        if (clock.monoUs() < nextGapUs) return;
+        nextGapUs = clock.monoUs() + GAP_EVERY_US;
         const now = Math.round(clock.wallUs());
         log.warn({ gap }, 'frames were lost');
         bus.emit('recording/gap', {
@@ -156,197 +207,154 @@ export function createRecorder(deps: RecorderDeps): Unit {
           manifest: manifestPath,
           recovered: false,
         }),
-      onRecording: () => {
-        // Whatever it was, it records again; that it was interrupted is told by the number of its part.
-        faults = [];
-        if (state === 'preparing') transition('begin', 'the first frames are in the file');
-        else publish();
-      },
+      onRecording,
     });
-    opened.done.then(
-      () => close(opened),
-      (error: unknown) => defect(opened, error),
-    );
-    return opened;
-  };
 
-  const close = (closed: Take): void => {
-    if (take !== closed) return;
-    over.abort();
-    preparation = undefined;
-    faults = [];
-    if (state === 'recording') transition('stop', 'the recording ended');
-    if (state === 'finalizing') transition('finished', 'all files are finished');
-    else if (state === 'preparing') transition('give-up', 'nothing was recorded');
-    take = undefined;
-    publish();
-    follow();
-  };
+  const node = createNodeSession({
+    config,
+    clock,
+    bus,
+    log,
+    devices,
+    faults,
+    rig,
+    updates,
+    signal: control.signal,
+    yieldCamera: () => {
+      testing?.control.abort(
+        new TouchlineError('illegal_transition', 'the self-test was given up: a session begins'),
+      );
+      care.yield();
+      preview.yield();
+    },
+    armCamera: ({ profile }) =>
+      armCamera({
+        camera,
+        clock,
+        profile,
+        keepUs: config.recording.pre_roll_sec * 1e6,
+        microphone: microphone(),
+        frameSync: frameSync(),
+        preview: { ...preview.listener, originUnknown },
+        onFault: (error) => faults.add(error),
+        onShown: () => {
+          faults.clear();
+          publish();
+        },
+        onSound,
+      }),
+    openTake,
+    changed: () => publish(),
+  });
 
-  const defect = (closed: Take, error: unknown): void => {
-    onFault(
-      error instanceof TouchlineError
-        ? error
-        : new TouchlineError('internal', 'recording failed', { cause: error }),
-    );
-    if (take !== closed) return;
-    over.abort();
-    preparation = undefined;
-    transition('fail', 'recording failed');
-    take = undefined;
-    publish();
-  };
+  const moments = createMoments({ config, disk, clock, bus, rig, take: () => node.take });
 
-  const commit = (target: Take, startAtUs: number, maxDurationSec: number): void => {
-    const startMonoUs = rig().monoOfMaster(startAtUs);
-    target.commit(startMonoUs, startAtUs);
-    const untilOver = AbortSignal.any([over.signal, control.signal]);
-    const lastMonoUs = startMonoUs + maxDurationSec * 1e6;
-    clock
-      .sleepUntil(lastMonoUs, 'longest session', untilOver)
-      .then(() => endTake(lastMonoUs, 'the longest time for a session is over'))
-      .catch(unlessAborted(untilOver));
-  };
-
-  const endTake = (stopMonoUs: number, reason: string): void => {
-    if (!take || take.stopping) return;
-    ended.add(take.sessionUid);
-    take.stop(stopMonoUs);
-    if (state === 'recording') transition('stop', reason);
-  };
-
-  const prepare = async (input: CommandArguments<'prepare'>): Promise<CommandResult<'prepare'>> => {
-    preview.yield();
-    if (state === 'finalizing' && take)
-      await Promise.race([
-        take.done,
-        clock.sleepUntil(clock.monoUs() + FINALIZING_PATIENCE_MS * 1000, 'last session', control.signal),
-      ]);
-    const mode = await devices.look(control.signal);
-    const other = take && take.sessionUid !== input.session_uid ? take : undefined;
-    if (other && state === 'preparing' && !other.committed && input.rank <= (preparation?.rank ?? -1)) {
-      // Two conductors at once: the one with the lower rank wins, on every node. One that asks again has given up its first.
-      other.stop(clock.monoUs());
-      await other.done;
-    }
-    if (take) return busy(take);
-    const found = gates();
-    const ready = mode !== undefined && gatesOpen(found, input.override);
-    if (ready) {
-      take = open(input, mode, overridable(found));
-      preparation = { rank: input.rank, gates: found, maxDurationSec: input.max_duration_sec };
-      transition('prepare', `asked by ${input.conductor}`);
-      giveUpUnlessStarted(take);
-    }
-    return {
-      camera_id: config.camera_id,
+  const publish = (): void => {
+    const { state, take, armedUntil } = node;
+    bus.setState('recorder', {
+      boot_id: clock.bootId,
       state,
-      session_uid: input.session_uid,
-      session_id: input.session_id,
-      ready,
-      gates: found,
-    };
-  };
-
-  /** The answer to a `prepare` while this node is in a session: the first one counts. */
-  const busy = (first: Take): CommandResult<'prepare'> => ({
-    camera_id: config.camera_id,
-    state,
-    session_uid: first.sessionUid,
-    session_id: first.sessionId,
-    ready: state === 'preparing',
-    gates:
-      state === 'preparing'
-        ? (preparation?.gates ?? [])
-        : [{ gate: 'session', level: 'hard', reason: `session ${first.sessionId} is ${state}` }],
-  });
-
-  const giveUpUnlessStarted = (prepared: Take): void => {
-    const patience = AbortSignal.any([over.signal, control.signal]);
-    clock
-      .sleepUntil(clock.monoUs() + PREPARED_PATIENCE_MS * 1000, 'start of a prepared session', patience)
-      .then(() => {
-        if (!prepared.committed) prepared.stop(clock.monoUs());
-      })
-      .catch(unlessAborted(patience));
-  };
-
-  const answer = (): CommandResult<'start'> => ({
-    camera_id: config.camera_id,
-    state,
-    session_uid: take?.sessionUid ?? null,
-  });
-
-  const refuse = (what: string): TouchlineError =>
-    new TouchlineError('illegal_transition', `${what} does not fit the state ${state}`, {
-      details: { state, session_uid: take?.sessionUid ?? null },
+      recording: take?.progress() ?? null,
+      session_uid: take?.sessionUid ?? null,
+      ...devices.state(take?.profile),
+      armed_until: armedUntil,
+      audio: { enabled: audioEnabled, track: take ? audioTrack() : null, silent: take ? silent : null },
+      preview: previews.state,
+      lock_view: rigClock ? lockViews.latest : null,
+      self_test: selfTest,
+      update_lock: updates.state(),
+      gates: node.gates(),
+      faults: faults.list(),
+      encoder_restarts: take?.restarts.encoder ?? 0,
+      disk_errors: take?.restarts.disk ?? 0,
     });
+  };
 
-  /** What the rig's record asks of this node: rejoin what runs without it, stop what has ended elsewhere. */
-  const follow = (): void => {
-    if (!rigSession || control.signal.aborted) return;
-    const { session_uid, start_at, stop_at, max_duration_sec } = rigSession;
-    if (take) {
-      const same = take.sessionUid === session_uid;
-      if (same && rigSession.state === 'recording' && start_at && !take.committed)
-        commit(take, fromWireTime(start_at), max_duration_sec);
-      else if (same && (rigSession.state === 'stopped' || rigSession.state === 'failed'))
-        endTake(stop_at ? rig().monoOfMaster(fromWireTime(stop_at)) : clock.monoUs(), 'the rig has stopped');
-      else if (!same && take.committed && rigSession.state === 'recording' && session_uid > take.sessionUid)
-        endTake(clock.monoUs(), 'the rig is in another session');
-      return;
+  const testNow = async (seconds: number): Promise<SelfTestResult> => {
+    node.requireIdle('a self-test');
+    if (testing) throw new TouchlineError('illegal_transition', 'a self-test is running already');
+    const given = new AbortController();
+    const cameraFree = Promise.withResolvers<void>();
+    const run = async (): Promise<SelfTestResult> => {
+      care.yield();
+      preview.yield();
+      const choice = await devices.look(control.signal);
+      if (!choice)
+        throw new TouchlineError('camera_missing', devices.state().camera.reason ?? 'there is no camera');
+      return runSelfTest({
+        camera: preview.camera,
+        clock,
+        disk,
+        profile: choice.profile,
+        seconds,
+        encoderSpeed: devices.offer ? ladder.speedOf(devices.offer, choice.profile) : null,
+        queueLimitBytes: config.recording.queue_mib * 2 ** 20,
+        syncIntervalMs: config.recording.sync_interval_ms,
+        onCameraFree: cameraFree.resolve,
+        signal: AbortSignal.any([control.signal, given.signal]),
+      });
+    };
+    const result = run();
+    testing = { control: given, cameraFree: cameraFree.promise };
+    try {
+      selfTest = await result;
+      return selfTest;
+    } finally {
+      cameraFree.resolve();
+      testing = undefined;
+      publish();
     }
-    if (rigSession.state !== 'recording' || !start_at || ended.has(session_uid)) return;
-    const startAtUs = fromWireTime(start_at);
-    if (rig().masterNowUs() > startAtUs + max_duration_sec * 1e6) return;
-    const session = rigSession;
-    devices.look(control.signal).then(
-      (mode) => {
-        if (take || rigSession !== session || control.signal.aborted || !mode) return;
-        take = open(session, mode, overridable(gates()));
-        transition('prepare', 'the rig is recording: joining in');
-        commit(take, startAtUs, max_duration_sec);
-      },
-      (error: unknown) => onFault(asDiskError(error)),
-    );
   };
 
   return {
     async start(signal) {
-      rigClock.current = watchRigClock({ bus, clock, cameraId: config.camera_id });
+      updates.adopt();
+      rigClock = watchRigClock({ bus, clock, cameraId: config.camera_id });
+      await ladder.load();
       await devices.look(control.signal);
-      bus.handle('prepare', prepare);
-      bus.handle('start', async (input) => {
-        if (take?.sessionUid !== input.session_uid || (state !== 'preparing' && !take.committed))
-          throw refuse('start');
-        if (!take.committed)
-          commit(
-            take,
-            fromWireTime(input.start_at),
-            preparation?.maxDurationSec ?? config.recording.max_duration_min * 60,
-          );
-        return answer();
+      await lockViews
+        .load()
+        .catch((error: unknown) => log.warn({ err: error }, 'the last Lock View cannot be read'));
+      bus.handle('prepare', (input) => node.prepare(input));
+      bus.handle('start', async (input) => node.start(input));
+      bus.handle('stop', async (input) => node.stop(input));
+      bus.handle('arm', () => node.arm());
+      bus.handle('disarm', () => node.disarm());
+      bus.handle('moment', (input, context) => moments.mark(input, context));
+      bus.handle('selfTest', ({ seconds }) => testNow(seconds));
+      bus.handle('lockView', async () => {
+        const view = await lockViews.keep(await preview.still());
+        publish();
+        return view;
       });
-      bus.handle('stop', async (input) => {
-        if (!take || (input.session_uid && input.session_uid !== take.sessionUid))
-          throw new TouchlineError('not_recording', 'this node is not in that session', {
-            details: { state },
-          });
-        endTake(
-          input.stop_at ? rig().monoOfMaster(fromWireTime(input.stop_at)) : clock.monoUs(),
-          'stopped by command',
-        );
-        return answer();
+      bus.handle('audio', async ({ enabled }) => {
+        node.requireIdle('switching the sound');
+        audioEnabled = enabled;
+        silent = null;
+        publish();
+        return { ...node.answer(), enabled };
+      });
+      bus.handle('preview', async ({ enabled }) => {
+        previews.switch(enabled);
+        publish();
+        return { ...node.answer(), enabled };
       });
       stopTimers = [
+        ...(healthBattery ? [healthBattery.start()] : []),
+        bus.watchAvailability((from, { state }) => {
+          if (from === config.sync.master) masterThere = state === 'online';
+        }),
         bus.watchSession((session) => {
           rigSession = session;
-          follow();
+          node.follow(session);
         }),
         clock.every(STATE_INTERVAL_MS, 'recorder state', async () => {
-          if (!take && !devices.mode) await devices.look(control.signal);
-          else await devices.lookAtDisk();
-          if (!take) follow();
+          if (!node.take && !devices.offer) await devices.look(control.signal);
+          else await devices.lookAround();
+          previews.look();
+          care.look({ take: node.take, idle: node.state === 'idle' && !testing });
+          if (!node.take) node.follow();
+          updates.look(node.take !== undefined || !['idle', 'error'].includes(node.state));
           publish();
         }),
       ];
@@ -361,23 +369,13 @@ export function createRecorder(deps: RecorderDeps): Unit {
     async stop() {
       for (const stopTimer of stopTimers.splice(0)) stopTimer();
       // The service stops, not the session: the file is finished, and a new run joins in with a further part.
-      const open = take;
-      open?.stop(clock.monoUs(), false);
-      await open?.done.catch((error: unknown) => log.error({ err: error }, 'recording failed'));
+      await node.close();
+      updates.release();
       control.abort(new TouchlineError('shutting_down', 'the recorder is stopping'));
+      await care.stop();
       await preview.stop();
       await previewSocket.stop();
-      rigClock.current?.stop();
+      rigClock?.stop();
     },
-  };
-}
-
-function overridable(gates: readonly Gate[]): Gate[] {
-  return gates.filter((gate) => gate.level === 'soft');
-}
-
-function unlessAborted(signal: AbortSignal): (error: unknown) => void {
-  return (error) => {
-    if (!signal.aborted) throw error;
   };
 }

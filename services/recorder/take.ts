@@ -4,27 +4,50 @@ import type { Gate } from '#contracts/manifest.ts';
 import type { ActiveRecording } from '#contracts/session.ts';
 import { toWireTime } from '#contracts/time.ts';
 import type { TallyGap } from '#domain/recording/tally.ts';
-import type { Camera, CameraMode } from '#ports/camera/camera.ts';
+import type { Camera, Profile } from '#ports/camera/camera.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import type { Disk } from '#ports/disk/disk.ts';
-import { asDiskError, createPart, type FinishedPart, type PartOptions, type PartRecorder } from './part.ts';
+import { asDiskError } from './disk-error.ts';
+import {
+  type ChosenProfile,
+  createPart,
+  type FinishedPart,
+  type PartOptions,
+  type PartRecorder,
+} from './part.ts';
 import { type PipelineListener, runPipeline } from './pipeline.ts';
 import { findPlace, type Place } from './place.ts';
+import type { AudioInput, SoundState } from './sound.ts';
 
 /** Pauses between attempts while a session runs: at once first, then slower, never giving up before the stop. */
 const RETRY_PAUSES_MS = [0, 200, 500, 1000];
+const UNUSED: PipelineListener = { opened: () => undefined, fragment: () => undefined };
 /** How long a stop waits for frames of before the stop instant. */
 const STOP_PATIENCE_US = 3_000_000;
 
 export interface TakeOptions
   extends Pick<
     PartOptions,
-    'queueLimitBytes' | 'syncIntervalMs' | 'clockReading' | 'version' | 'hostname' | 'runId'
+    | 'queueLimitBytes'
+    | 'syncIntervalMs'
+    | 'rig'
+    | 'version'
+    | 'hostname'
+    | 'runId'
+    | 'profile'
+    | 'audio'
+    | 'lockView'
+    | 'preRollUs'
+    | 'beepAt'
   > {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly camera: Camera;
-  readonly mode: CameraMode;
+  /** The microphone that belongs to the pictures. */
+  readonly microphone: AudioInput | undefined;
+  readonly onSound: (state: SoundState) => void;
+  /** A camera that runs already, with what it kept; the first file begins with it. */
+  readonly armed?: CameraRun;
   readonly identity: Omit<PartOptions['identity'], 'part'>;
   readonly overriddenGates: readonly Gate[];
   /** Sees what the camera delivers, after the file has it. */
@@ -36,6 +59,9 @@ export interface TakeOptions
   readonly onRecording: () => void;
 }
 
+/** Delivers what a camera shows until `signal` aborts (resolves) or the camera fails (rejects). */
+export type CameraRun = (listener: PipelineListener, signal: AbortSignal) => Promise<void>;
+
 /** One session on this node: from `prepare` to its last manifest, through as many parts as it takes. */
 export interface Take {
   readonly sessionUid: SessionUid;
@@ -46,6 +72,11 @@ export interface Take {
   /** `final`: nothing of this camera is still to come; not so when only the service stops. */
   stop(monoUs: number, final?: boolean): void;
   readonly stopping: boolean;
+  readonly profile: ChosenProfile;
+  /** Of the session on the disk, once there is a file. */
+  readonly folder: string | undefined;
+  /** Ends the file at hand; the next one is recorded like this. */
+  switchTo(profile: Profile, reason: string): void;
   progress(): ActiveRecording | null;
   readonly restarts: { readonly encoder: number; readonly disk: number };
   /** Settles when all files are finished. Rejects only on a defect. */
@@ -60,18 +91,40 @@ export function startTake(options: TakeOptions): Take {
   let stopMonoUs: number | undefined;
   let current: PartRecorder | undefined;
   let currentPart = 0;
+  let folder: string | undefined;
   let gapReason = 'the recorder was started again';
+  let chosen = options.profile;
+  let armed = options.armed;
+  /** Ends the part at hand, not the take. */
+  let endPart: (() => void) | undefined;
   const restarts = { encoder: 0, disk: 0 };
   let final = false;
+
+  const opened: CameraRun = (listener, signal) => {
+    const { microphone } = options;
+    return runPipeline(
+      {
+        camera,
+        clock,
+        profile: chosen.profile,
+        cueMonoUs: start?.monoUs ?? clock.monoUs(),
+        signal,
+        ...(microphone ? { audio: microphone } : {}),
+      },
+      listener,
+    );
+  };
 
   /** Runs one part: until the stop, or until camera or disk fail. Returns whether a file came of it. */
   const runPart = async (place: Place): Promise<boolean> => {
     const failures: TouchlineError[] = [];
+    let switched: string | undefined;
     let wasRecording = false;
     const part = createPart({
       ...options,
       folder: place.folder,
       identity: { ...identity, part: place.part },
+      profile: chosen,
       source: camera.source,
       gapReason,
       encoderRestarts: restarts.encoder,
@@ -83,11 +136,16 @@ export function startTake(options: TakeOptions): Take {
     });
     current = part;
     currentPart = place.part;
+    folder = place.folder;
     if (start) part.start(start.monoUs, start.masterUs);
     if (stopMonoUs !== undefined) part.stop(stopMonoUs);
 
     const closing = new AbortController();
     const onEnding = (): void => closing.abort();
+    endPart = () => {
+      switched = chosen.reason ?? 'recorded differently from here on';
+      closing.abort();
+    };
     ending.signal.addEventListener('abort', onEnding, { once: true });
     if (ending.signal.aborted) closing.abort();
     let outcome: FinishedPart | undefined;
@@ -107,8 +165,9 @@ export function startTake(options: TakeOptions): Take {
       await finish();
     });
     try {
-      await runPipeline(
-        { camera, clock, cueMonoUs: start?.monoUs ?? clock.monoUs(), signal: closing.signal },
+      const runs = armed ?? opened;
+      armed = undefined;
+      await runs(
         {
           opened: (pipeline) => {
             part.opened(pipeline);
@@ -122,7 +181,10 @@ export function startTake(options: TakeOptions): Take {
               options.onRecording();
             }
           },
+          sound: options.onSound,
+          originUnknown: () => options.preview.originUnknown?.(),
         },
+        closing.signal,
       );
     } catch (error) {
       if (!closing.signal.aborted) {
@@ -139,7 +201,8 @@ export function startTake(options: TakeOptions): Take {
     }
     await finished;
     if (diskFailed) restarts.disk++;
-    gapReason = diskFailed ? 'the disk failed' : 'the camera failed';
+    endPart = undefined;
+    gapReason = switched ?? (diskFailed ? 'the disk failed' : 'the camera failed');
     return outcome !== undefined;
   };
 
@@ -161,6 +224,8 @@ export function startTake(options: TakeOptions): Take {
         .catch(ignoreAbort(ending.signal));
     }
     current = undefined;
+    // A camera that was handed over and never used has nobody else to end it.
+    await armed?.(UNUSED, AbortSignal.abort());
   };
   const done = run();
 
@@ -172,6 +237,16 @@ export function startTake(options: TakeOptions): Take {
     },
     get stopping() {
       return stopMonoUs !== undefined;
+    },
+    get profile() {
+      return chosen;
+    },
+    get folder() {
+      return folder;
+    },
+    switchTo(profile, reason) {
+      chosen = { ...chosen, profile, reason };
+      endPart?.();
     },
     commit(monoUs, masterUs) {
       start = { monoUs, masterUs };

@@ -5,15 +5,17 @@ import type { CameraId, SessionId, SessionUid } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import { type CameraReadiness, type RigSession, supersedes } from '#contracts/session.ts';
 import { fromWireTime, toWireTime } from '#contracts/time.ts';
+import { conductorRank, decideStart, generatedSessionId } from '#domain/barrier/barrier.ts';
 import {
-  conductorRank,
-  decideStart,
-  generatedSessionId,
-  type PrepareAnswer,
-} from '#domain/barrier/barrier.ts';
+  isSecondStart,
+  SECOND_START_WITHIN_MS,
+  sameStart,
+  softlyRefused,
+} from '#domain/barrier/second-start.ts';
 import type { Clock } from '#ports/clock/clock.ts';
 import type { Bus } from '#runtime/bus/bus.ts';
 import type { Logger } from '#runtime/logger.ts';
+import { askCameras } from './ask-cameras.ts';
 
 export interface ConductorDeps {
   readonly config: NodeConfig;
@@ -21,6 +23,10 @@ export interface ConductorDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly masterNowUs: () => number;
+  /** A record that this conductor wrote. */
+  readonly onRecord: (session: RigSession) => void;
+  /** Who the master is now. */
+  readonly master: () => CameraId;
 }
 
 /** A stop is this far ahead, so that every camera gets it before its instant. */
@@ -36,6 +42,10 @@ interface Conducted<R> {
 /** Starts and stops the rig: asks, decides, names who is missing, and keeps the rig's session record. */
 export interface Conductor {
   readonly session: RigSession | undefined;
+  /** Whether a session is being prepared or runs, here or by another conductor. */
+  readonly recording: boolean;
+  /** Notes in the record of a session that runs when its beep sounded. */
+  beeped(sessionUid: SessionUid, masterUs: number): void;
   /** Learns of a record that another node wrote. */
   saw(session: RigSession): void;
   start(input: CommandArguments<'rigStart'>): Conducted<StartResult>;
@@ -45,6 +55,7 @@ export interface Conductor {
 export function createConductor(deps: ConductorDeps): Conductor {
   const { config, bus, clock, log, masterNowUs } = deps;
   const { start_lead_ms, ready_timeout_ms } = config.sync;
+  const cameras = askCameras({ config, bus, log });
   let session: RigSession | undefined;
   let starting: Conducted<StartResult> | undefined;
 
@@ -59,66 +70,26 @@ export function createConductor(deps: ConductorDeps): Conductor {
     if (session && session.session_uid !== next.session_uid && !supersedes(next, session)) return next;
     session = next;
     bus.setSession(next);
+    deps.onRecord(next);
     return next;
   };
-
-  const everyCamera = <T>(ask: (cameraId: CameraId) => Promise<T>): Promise<T[]> =>
-    Promise.all(config.cameras.map(ask));
-
-  const askPrepare = (first: RigSession, override: boolean): Promise<PrepareAnswer[]> =>
-    everyCamera((cameraId) =>
-      bus
-        .request(
-          cameraId,
-          'prepare',
-          {
-            session_uid: first.session_uid,
-            session_id: first.session_id,
-            conductor: config.camera_id,
-            rank: conductorRank(config.camera_id, config.sync.master, config.cameras),
-            override,
-            max_duration_sec: first.max_duration_sec,
-          },
-          { timeoutMs: ready_timeout_ms, issuedBy: config.camera_id },
-        )
-        .then(
-          (answer): PrepareAnswer => ({
-            cameraId,
-            ready: answer.ready,
-            gates: answer.gates,
-            sessionUid: answer.session_uid,
-            sessionId: answer.session_id,
-            state: answer.state,
-          }),
-          (error: unknown): PrepareAnswer => ({ cameraId, silent: reasonOf(error) }),
-        ),
-    );
-
-  const giveUp = (sessionUid: SessionUid): Promise<unknown> =>
-    everyCamera((cameraId) =>
-      bus
-        .request(cameraId, 'stop', { session_uid: sessionUid }, { timeoutMs: ready_timeout_ms })
-        .catch(reasonOf),
-    );
 
   const run = async (first: RigSession, override: boolean): Promise<StartResult> => {
     const decision = decideStart(
       first.session_uid,
-      await askPrepare(first, override),
+      await cameras.prepare(first, conductorRank(config.camera_id, deps.master(), config.cameras), override),
       session && session.state !== 'recording' ? session.session_uid : undefined,
     );
     if (decision.decision === 'adopt') {
-      await giveUp(first.session_uid);
+      await cameras.giveUp(first.session_uid);
       return adopt(decision.sessionUid, decision.sessionId);
     }
     if (decision.decision === 'refuse') {
-      const reason = decision.cameras
-        .map((camera) => `${camera.camera_id}: ${camera.reason ?? camera.state}`)
-        .join('; ');
-      record({ state: 'failed', cameras: decision.cameras, reason }, first);
-      throw new TouchlineError('no_camera_ready', `no camera can record: ${reason}`, {
-        details: { cameras: decision.cameras },
-      });
+      const failed = record(
+        { state: 'failed', cameras: decision.cameras, reason: reasonsOf(decision.cameras) },
+        first,
+      );
+      throw refusalOf(failed);
     }
     const startAt = toWireTime(masterNowUs() + start_lead_ms * 1000);
     const ready = decision.cameras
@@ -126,27 +97,34 @@ export function createConductor(deps: ConductorDeps): Conductor {
       .map((camera) => camera.camera_id);
     // The record goes first: a camera that misses the command finds its start there.
     const recorded = record({ state: 'recording', start_at: startAt, cameras: decision.cameras }, first);
-    await Promise.all(
-      ready.map((cameraId) =>
-        bus
-          .request(
-            cameraId,
-            'start',
-            { session_uid: first.session_uid, start_at: startAt },
-            { timeoutMs: start_lead_ms },
-          )
-          .catch((error: unknown) =>
-            log.warn(
-              { camera: cameraId, reason: reasonOf(error) },
-              'no answer to the start; the record tells it',
-            ),
-          ),
-      ),
-    );
+    await cameras.start(ready, { session_uid: first.session_uid, start_at: startAt });
     for (const camera of decision.cameras)
       if (camera.state !== 'ready')
         log.warn({ camera: camera.camera_id, reason: camera.reason }, 'starts without this camera');
     return resultOf(recorded, startAt);
+  };
+
+  /** Cameras that soft gates keep out of the session that runs are let in: their recorders read it in the record. */
+  const bringIn = (current: RigSession, input: CommandArguments<'rigStart'>): Conducted<StartResult> => {
+    const leftOut = current.cameras.filter(softlyRefused);
+    if (leftOut.length === 0 || !current.start_at || !sameStart(current, input))
+      return joined(current, input, masterNowUs());
+    const { start_at } = current;
+    for (const { camera_id, reason } of leftOut)
+      log.warn({ camera: camera_id, reason }, 'joins in spite of its gates: it was asked for twice');
+    const recorded = record(
+      {
+        cameras: current.cameras.map((camera) =>
+          softlyRefused(camera) ? { ...camera, state: 'ready' as const } : camera,
+        ),
+      },
+      current,
+    );
+    return {
+      sessionUid: current.session_uid,
+      sessionId: current.session_id,
+      result: Promise.resolve(resultOf(recorded, start_at)),
+    };
   };
 
   /** The session of another conductor, as soon as its record says when it starts. */
@@ -167,18 +145,26 @@ export function createConductor(deps: ConductorDeps): Conductor {
     get session() {
       return session;
     },
+    get recording() {
+      return starting !== undefined || (session !== undefined && isUnderWay(session, masterNowUs()));
+    },
     saw(seen) {
       if (supersedes(seen, session)) session = seen;
     },
+    beeped(sessionUid, masterUs) {
+      if (session?.session_uid === sessionUid && session.state === 'recording')
+        record({ beep_at: toWireTime(masterUs) }, session);
+    },
     start(input) {
       if (starting) return starting;
-      if (session?.state === 'recording' && !isOver(session, masterNowUs()))
-        return joined(session, input, masterNowUs());
       const nowUs = masterNowUs();
+      const again = isSecondStart(session, input, nowUs);
+      if (session?.state === 'recording' && isUnderWay(session, nowUs))
+        return again || input.override ? bringIn(session, input) : joined(session, input, nowUs);
       const first: RigSession = {
         v: 1,
         session_uid: nextUid(session, nowUs),
-        session_id: input.session_id ?? generatedSessionId(nowUs),
+        session_id: input.session_id ?? (again && session ? session.session_id : generatedSessionId(nowUs)),
         revision: 0,
         state: 'preparing',
         conductor: config.camera_id,
@@ -189,7 +175,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
         updated_at: toWireTime(nowUs),
       };
       // Nothing is published before the answers are in: of two conductors at once only one writes a record.
-      const result = run(first, input.override).finally(() => {
+      const result = run(first, input.override || again).finally(() => {
         starting = undefined;
       });
       starting = { sessionUid: first.session_uid, sessionId: first.session_id, result };
@@ -207,30 +193,12 @@ export function createConductor(deps: ConductorDeps): Conductor {
         });
       const stopAt = toWireTime(masterNowUs() + STOP_LEAD_MS * 1000);
       record({ state: 'stopped', stop_at: stopAt }, current);
-      const result = everyCamera((cameraId) =>
-        bus
-          .request(
-            cameraId,
-            'stop',
-            { session_uid: current.session_uid, stop_at: stopAt },
-            { timeoutMs: ready_timeout_ms },
-          )
-          .then(
-            (): CameraReadiness => ({ camera_id: cameraId, state: 'ready', gates: [] }),
-            // The record tells it to stop as soon as it sees it.
-            (error: unknown): CameraReadiness => ({
-              camera_id: cameraId,
-              state: 'silent',
-              reason: reasonOf(error),
-              gates: [],
-            }),
-          ),
-      ).then(
-        (cameras): StopResult => ({
+      const result = cameras.stop({ session_uid: current.session_uid, stop_at: stopAt }).then(
+        (answers): StopResult => ({
           session_uid: current.session_uid,
           session_id: current.session_id,
           stop_at: stopAt,
-          cameras,
+          cameras: answers,
         }),
       );
       return { sessionUid: current.session_uid, sessionId: current.session_id, result };
@@ -249,6 +217,22 @@ export function resultOf(session: RigSession, startAt: string): CommandResult<'r
   };
 }
 
+/** Why the rig did not start. Where an override would have let a camera record, it says how to. */
+export function refusalOf(failed: RigSession): TouchlineError {
+  const details = { cameras: failed.cameras };
+  return failed.cameras.some(softlyRefused)
+    ? new TouchlineError(
+        'gates_closed',
+        `${failed.reason ?? ''}. Start again within ${SECOND_START_WITHIN_MS / 1000} s to record anyway`,
+        { details },
+      )
+    : new TouchlineError('no_camera_ready', `no camera can record: ${failed.reason ?? ''}`, { details });
+}
+
+function reasonsOf(cameras: readonly CameraReadiness[]): string {
+  return cameras.map((camera) => `${camera.camera_id}: ${camera.reason ?? camera.state}`).join('; ');
+}
+
 /** A start asked twice at once is one start: the second gets the session of the first while its instant is still ahead. */
 function joined(
   session: RigSession,
@@ -256,8 +240,8 @@ function joined(
   nowUs: number,
 ): Conducted<StartResult> {
   const { session_id, session_uid, start_at } = session;
-  const same = input.session_id === undefined || input.session_id === session_id;
-  if (!start_at || !same || nowUs > fromWireTime(start_at)) throw alreadyRecording(session);
+  if (!start_at || !sameStart(session, input) || nowUs > fromWireTime(start_at))
+    throw alreadyRecording(session);
   return {
     sessionUid: session_uid,
     sessionId: session_id,
@@ -275,9 +259,12 @@ function alreadyRecording(session: RigSession): TouchlineError {
   );
 }
 
-/** Whether a session that says it records has outlived its longest duration. */
-function isOver(session: RigSession, nowUs: number): boolean {
-  return session.start_at !== null && nowUs > fromWireTime(session.start_at) + session.max_duration_sec * 1e6;
+/** Whether a session is being prepared or records, and has not outlived its longest duration. */
+export function isUnderWay(session: RigSession, nowUs: number): boolean {
+  if (session.state !== 'preparing' && session.state !== 'recording') return false;
+  return (
+    session.start_at === null || nowUs <= fromWireTime(session.start_at) + session.max_duration_sec * 1e6
+  );
 }
 
 /** A later session has a later uid, even when the clock was set back in between. */
@@ -285,8 +272,4 @@ function nextUid(session: RigSession | undefined, nowUs: number): SessionUid {
   const uid = ulid(Math.floor(nowUs / 1000));
   if (!session || uid > session.session_uid) return uid;
   return ulid(decodeTime(session.session_uid) + 1);
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

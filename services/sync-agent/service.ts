@@ -1,211 +1,263 @@
-import type { CommandResult } from '#contracts/commands.ts';
 import { TouchlineError } from '#contracts/errors.ts';
-import type { CameraId, SessionUid } from '#contracts/ids.ts';
-import type { ClockReading } from '#contracts/manifest.ts';
+import type { CameraId } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
-import type { RigSession } from '#contracts/session.ts';
-import { toWireTime } from '#contracts/time.ts';
-import { masterUs } from '#domain/recording/manifest.ts';
+import { fromWireTime } from '#contracts/time.ts';
 import type { Clock } from '#ports/clock/clock.ts';
-import type { Bus, CommandContext } from '#runtime/bus/bus.ts';
-import type { Unit } from '#runtime/lifecycle.ts';
+import type { Disk } from '#ports/disk/disk.ts';
+import type { GnssReceiver } from '#ports/gnss/gnss.ts';
+import type { HostClock } from '#ports/host-clock/host-clock.ts';
+import type { Speaker } from '#ports/sound/speaker.ts';
+import type { TimeDaemon } from '#ports/time-daemon/time-daemon.ts';
+import type { TimeExchange } from '#ports/time-exchange/time-exchange.ts';
+import type { Bus } from '#runtime/bus/bus.ts';
+import { group, type Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
-import { createConductor, resultOf } from './conductor.ts';
+import { rigPeers } from '#runtime/rig-peers.ts';
+import { createStartBeep } from './beep.ts';
+import { createClockKeeper } from './clock-keeper.ts';
+import { createConductor, isUnderWay } from './conductor.ts';
+import { createTimeTalk } from './exchange.ts';
+import { createGnssFeed } from './gnss.ts';
+import { createHandOver } from './hand-over.ts';
+import { createHostUnit } from './host-unit.ts';
+import { createMastership } from './mastership.ts';
+import { createOwnTime } from './own-time.ts';
+import { serveStarts } from './serve-starts.ts';
+import { createTimeSetter } from './set-time.ts';
+import { createSteps } from './steps.ts';
+import { createSuccession } from './succession.ts';
+import { describeSync } from './sync-state.ts';
+import { createTruth } from './truth.ts';
 
 export interface SyncAgentDeps {
   readonly config: NodeConfig;
   readonly clock: Clock;
   readonly bus: Bus;
   readonly log: Logger;
+  /** The exchange of time with the other nodes; none when left out. */
+  readonly exchange?: TimeExchange | undefined;
+  /** The chronyd of this node, with `sync.clock: chronyd`; when left out, the clock is left to the operating system. */
+  readonly daemon?: TimeDaemon | undefined;
+  /** The host's own time service, which has to let go of the clock. */
+  readonly hostClock?: HostClock | undefined;
+  /** A GNSS receiver for chronyd. */
+  readonly receiver?: GnssReceiver | undefined;
+  /** Sounds the start beep while this node is the master; silent when left out. */
+  readonly speaker?: Speaker | undefined;
+  /** What the node keeps over restarts; when left out, a promotion lasts as long as this run. */
+  readonly state?: Disk | undefined;
 }
 
 const STATE_INTERVAL_MS = 1000;
-const SAME_KERNEL_STRATUM = 8;
+const STEP_LOOK_MS = 100;
 
 export function createSyncAgent(deps: SyncAgentDeps): Unit {
   const { config, clock, bus, log } = deps;
-  const isMaster = config.camera_id === config.sync.master;
   const control = new AbortController();
-  /** Kernel of the master, as its own sync-agent tells. */
-  let masterBootId: string | undefined = isMaster ? clock.bootId : undefined;
   const available = new Map<CameraId, boolean>();
-  const sessionListeners = new Set<(session: RigSession) => void>();
+  const mastership = createMastership({ config, log, state: deps.state });
+  const ownTime = createOwnTime(clock);
+  const steps = createSteps(clock);
+  const peers = rigPeers({ config, bus });
+  const talk =
+    deps.exchange &&
+    createTimeTalk({
+      config,
+      clock,
+      log,
+      exchange: deps.exchange,
+      peers,
+      master: () => mastership.master,
+      ownTime: (monoUs) => truth.answer(monoUs),
+      mayJump: () => !conductor.recording,
+      onAnswer: (from) => {
+        succession.look();
+        // The first answer of the master ends the time of not knowing; nobody has to wait for the next second.
+        if (from === mastership.master && !known) publish();
+      },
+    });
+  const succession = createSuccession({
+    clock,
+    log,
+    mastership,
+    ownTime,
+    peers: talk?.peers ?? [],
+    measured: (cameraId) => talk?.with(cameraId),
+  });
+  const truth = createTruth({
+    clock,
+    mastership,
+    ownTime,
+    settled: () => succession.settled,
+    measured: () => talk?.with(mastership.master),
+    chrony: () => keeper?.time,
+    stratum: () => keeper?.state.stratum ?? null,
+    recordingAt: (masterUs) => conductor.session !== undefined && isUnderWay(conductor.session, masterUs),
+  });
+  const hostUnit = createHostUnit({
+    hostClock: deps.hostClock,
+    unit: config.sync.chronyd.host_unit,
+    state: deps.state,
+    log,
+  });
+  const masterNowUs = (): number => truth.at(clock.monoUs())?.masterUs ?? clock.wallUs();
+  const conductor = createConductor({
+    config,
+    bus,
+    clock,
+    log,
+    masterNowUs,
+    master: () => mastership.master,
+    onRecord: (session) => beep?.saw(session),
+  });
+  const beep =
+    deps.speaker &&
+    createStartBeep({
+      clock,
+      log,
+      speaker: deps.speaker,
+      signal: control.signal,
+      isMaster: () => mastership.isMaster,
+      monoOfMaster: (masterUs) => truth.monoOf(masterUs),
+      onBeep(sessionUid, monoUs) {
+        const at = truth.at(monoUs);
+        if (at) conductor.beeped(sessionUid, at.masterUs);
+      },
+    });
+  const handOver = createHandOver({
+    config,
+    bus,
+    log,
+    mastership,
+    signal: control.signal,
+    masterGone: () => available.get(mastership.master) === false,
+    session: () => conductor.session,
+  });
+  const keeper =
+    deps.daemon &&
+    createClockKeeper({
+      config,
+      clock,
+      log,
+      daemon: deps.daemon,
+      hostUnit,
+      mastership,
+      peers,
+      recording: () => conductor.recording,
+      onChange: () => publish(),
+    });
+  const gnss =
+    deps.receiver &&
+    createGnssFeed({
+      clock,
+      log,
+      receiver: deps.receiver,
+      onSample: (sample) => keeper?.addSample(sample),
+    });
+  const timeSetter = createTimeSetter({
+    clock,
+    log,
+    daemon: deps.daemon,
+    keeper,
+    mastership,
+    recording: () => conductor.recording,
+    state: deps.state,
+  });
+  const units = group(...[peers, talk, keeper, gnss].filter((unit) => unit !== undefined));
+  peers.onChange(() => keeper?.replan());
+  let known = false;
   let stops: (() => void)[] = [];
 
-  const reading = (): ClockReading => {
-    // One kernel, one clock: the only error is that of reading it twice. Across kernels nothing has been measured, and so nothing is claimed.
-    if (masterBootId === clock.bootId) {
-      const boundMs = (2 * clock.readErrorUs) / 1000;
-      return {
-        source: 'same_kernel',
-        offset_ms: 0,
-        bound_ms: boundMs,
-        ci95_ms: boundMs,
-        confidence: 1,
-        stratum: isMaster ? SAME_KERNEL_STRATUM : SAME_KERNEL_STRATUM + 1,
-        last_sync: toWireTime(clock.wallUs()),
-      };
-    }
-    return {
-      source: 'none',
-      offset_ms: null,
-      bound_ms: null,
-      ci95_ms: null,
-      confidence: 0,
-      stratum: null,
-      last_sync: null,
-    };
-  };
-
-  const masterNowUs = (): number => {
-    const localUs = clock.wallUs();
-    return masterUs(localUs, reading()) ?? localUs;
-  };
-
-  const conductor = createConductor({ config, bus, clock, log, masterNowUs });
-
   const publish = (): void => {
-    const clockReading = reading();
-    const localUs = clock.wallUs();
-    const master = masterUs(localUs, clockReading);
-    bus.setState('sync-agent', {
-      role: isMaster ? 'master' : 'follower',
-      master: config.sync.master,
-      boot_id: clock.bootId,
-      clock: clockReading,
-      local_time: toWireTime(localUs),
-      master_time: master === null ? null : toWireTime(master),
+    const state = describeSync({
+      config,
+      clock,
+      mastership,
+      truth,
+      talk,
+      steps,
+      chrony: keeper?.state ?? null,
+      warnings: [keeper?.warning, gnss?.warning, beep?.warning].filter((warning) => warning !== undefined),
     });
+    known = state.rig_time !== null;
+    bus.setState('sync-agent', state);
   };
 
-  /** Resolves with the rig's record of a session once it satisfies `wanted`. */
-  const sessionWhere = (
-    uid: SessionUid,
-    wanted: (session: RigSession) => boolean,
-    timeoutMs: number,
-    awaited: string,
-  ): Promise<RigSession> =>
-    new Promise((resolve, reject) => {
-      const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), control.signal]);
-      const settle = (): void => {
-        sessionListeners.delete(listener);
-        signal.removeEventListener('abort', onAbort);
-      };
-      const onAbort = (): void => {
-        settle();
-        reject(
-          new TouchlineError(
-            'peer_silent',
-            `${config.sync.master} did not ${awaited} within ${timeoutMs} ms`,
-          ),
-        );
-      };
-      const listener = (session: RigSession): void => {
-        if (session.session_uid !== uid || !wanted(session)) return;
-        settle();
-        resolve(session);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      sessionListeners.add(listener);
-      if (conductor.session) listener(conductor.session);
-    });
-
-  /**
-   * Hands a start or stop to the master; undefined when it is silent and this node has to conduct. What every node got on the
-   * rig-wide topic has reached the master already, under the same id: handing it on again runs nothing twice.
-   */
-  const handToMaster = async (
-    what: { what: 'start' | 'stop' },
-    input: object,
-    context: CommandContext,
-  ): Promise<CommandResult<'conduct'> | undefined> => {
-    if (isMaster || available.get(config.sync.master) === false) return undefined;
-    try {
-      return await bus.request(
-        config.sync.master,
-        'conduct',
-        { ...what, ...input },
-        {
-          timeoutMs: config.sync.master_timeout_ms,
-          id: `${context.id}-c`.slice(-64),
-          issuedBy: config.camera_id,
-        },
-      );
-    } catch (error) {
-      if (
-        error instanceof TouchlineError &&
-        error.code !== 'peer_silent' &&
-        error.code !== 'broker_unreachable'
-      )
-        throw error;
-      log.warn({ master: config.sync.master }, 'the master is silent: conducting from here');
-      return undefined;
+  const look = (): void => {
+    const line = ownTime.line;
+    ownTime.look(conductor.recording);
+    const step = steps.look(conductor.recording);
+    if (step) {
+      log.warn({ step, recording: conductor.recording }, 'the clock was stepped');
+      bus.emit('clock/step', { step });
     }
+    if (step || line !== ownTime.line || known !== (truth.at(clock.monoUs()) !== undefined)) publish();
   };
+
+  const masterIsAnother = (): void => {
+    truth.masterChanged();
+    keeper?.replan();
+    log.warn({ master: mastership.master }, 'another node is the master of time and starts');
+    publish();
+  };
+
+  const watches = (): (() => void)[] => [
+    bus.watchSession((session) => {
+      conductor.saw(session);
+      succession.saw(session);
+      handOver.saw(session);
+      beep?.saw(session);
+    }),
+    bus.watchAvailability((node, availability) => available.set(node, availability.state === 'online')),
+    bus.watchState('sync-agent', (node, seen) => {
+      if (node === config.camera_id || !seen.online) return;
+      // A session keeps its master; the promotion is told again every second.
+      if (!conductor.recording && mastership.saw(seen.state.promotion)) masterIsAnother();
+      if (node !== mastership.master) return;
+      truth.heardMaster(seen.state);
+      publish();
+    }),
+  ];
 
   return {
-    async start() {
-      bus.handle('rigStart', async (input, context) => {
-        const handed = await handToMaster({ what: 'start' }, input, context);
-        if (!handed) return conductor.start(input).result;
-        const session = await sessionWhere(
-          handed.session_uid,
-          (seen) => seen.start_at !== null || seen.state === 'failed',
-          config.sync.ready_timeout_ms + 2000,
-          'start the rig',
-        );
-        if (session.start_at === null)
-          throw new TouchlineError('no_camera_ready', `no camera can record: ${session.reason ?? ''}`, {
-            details: { cameras: session.cameras },
-          });
-        return resultOf(session, session.start_at);
+    async start(signal) {
+      await mastership.load();
+      serveStarts({ bus, log, config, conductor, handOver, masterNowUs });
+      bus.handle('promote', async () => {
+        if (conductor.recording)
+          throw new TouchlineError('already_recording', 'a session keeps its master; stop the rig first');
+        const before = mastership.master;
+        await mastership.promote();
+        if (before !== mastership.master) masterIsAnother();
+        return { master: mastership.master };
       });
-      bus.handle('rigStop', async (input, context) => {
-        const handed = await handToMaster({ what: 'stop' }, input, context);
-        if (!handed) return conductor.stop(input).result;
-        const session = await sessionWhere(
-          handed.session_uid,
-          (seen) => seen.stop_at !== null,
-          2000,
-          'stop the rig',
-        );
-        return {
-          session_uid: session.session_uid,
-          session_id: session.session_id,
-          stop_at: session.stop_at ?? toWireTime(masterNowUs()),
-          cameras: session.cameras,
-        };
+      bus.handle('setTime', async ({ time }) => {
+        const step_ms = await timeSetter.set(fromWireTime(time));
+        look();
+        return { step_ms };
       });
-      bus.handle('conduct', async (input) => {
-        const conducted = input.what === 'start' ? conductor.start(input) : conductor.stop(input);
-        // Whoever handed it over reads the outcome in the record; a refusal is there too.
-        conducted.result.catch((error: unknown) =>
-          log.warn({ err: error }, 'the start or stop that was handed over failed'),
-        );
-        return {
-          conductor: config.camera_id,
-          session_uid: conducted.sessionUid,
-          session_id: conducted.sessionId,
-        };
-      });
+      // A run that crashed may have left the host without its time service.
+      if (!keeper)
+        await hostUnit
+          .giveBack()
+          .catch((error: unknown) => log.error({ err: error }, 'the host is without its time service'));
       stops = [
-        bus.watchSession((session) => {
-          conductor.saw(session);
-          for (const listener of [...sessionListeners]) listener(session);
-        }),
-        bus.watchAvailability((node, availability) => available.set(node, availability.state === 'online')),
-        bus.watchState('sync-agent', (node, seen) => {
-          if (node !== config.sync.master || isMaster || !seen.online) return;
-          masterBootId = seen.state.boot_id;
+        ...watches(),
+        clock.every(STATE_INTERVAL_MS, 'sync state', async () => {
           publish();
+          await timeSetter
+            .noteFollowed()
+            .catch((error: unknown) => log.warn({ err: error }, 'what the clock is is not kept'));
         }),
-        clock.every(STATE_INTERVAL_MS, 'sync state', publish),
+        clock.every(STEP_LOOK_MS, 'steps of the clock', look),
       ];
       publish();
+      await units.start(signal);
     },
     async stop() {
       control.abort(new TouchlineError('shutting_down', 'sync-agent is stopping'));
       for (const stop of stops.splice(0)) stop();
+      await units.stop();
     },
   };
 }

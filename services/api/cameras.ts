@@ -6,7 +6,7 @@ import type { NodeConfig } from '#contracts/node-config.ts';
 import { nodeRoutes } from '#contracts/routes.ts';
 import type { HttpApp } from '#runtime/http-app.ts';
 import type { Peers } from './peers.ts';
-import { sendPreview } from './previews.ts';
+import { sendMotionPreview, sendPreview } from './previews.ts';
 
 export interface CameraRoutesParts {
   readonly config: NodeConfig;
@@ -25,6 +25,16 @@ export function cameraRoutes(app: HttpApp, { config, peers, previewSocket }: Cam
     nodeRoutes.preview,
     { schema: { summary: 'A picture of this camera now, as JPEG', querystring: PreviewQuery } },
     async (request, reply) => here(request.query.width, reply),
+  );
+  app.get(
+    nodeRoutes.motionPreview,
+    {
+      schema: {
+        summary: 'Pictures of this camera, one after the other, as motion JPEG',
+        querystring: PreviewQuery,
+      },
+    },
+    async (request, reply) => sendMotionPreview(previewSocket, request.query.width, reply),
   );
   app.get(
     nodeRoutes.cameraPreview,

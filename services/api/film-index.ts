@@ -7,6 +7,8 @@ import type { Disk } from '#ports/disk/disk.ts';
 /** Where in a film its pictures are, as far as it was whole when it was last looked at. */
 export interface FilmIndex {
   readonly timescale: number;
+  /** Which part of a fragment has the pictures, where there is sound too. */
+  readonly videoTrackId?: number | undefined;
   readonly initialisationBytes: number;
   readonly segments: SegmentList;
 }
@@ -62,7 +64,7 @@ async function readOn(disk: Disk, path: string, reading: Reading): Promise<FilmI
     }
     const { index } = reading;
     while (reading.position < size) {
-      const next = await readFragment(disk, path, reading.position, size);
+      const next = await readFragment(disk, path, reading.position, size, index.videoTrackId);
       if (!next) break;
       if (next.fragment) index.segments.push(next.fragment);
       reading.position = next.end;
@@ -89,10 +91,11 @@ async function readInitialisation(disk: Disk, path: string): Promise<{ index: Fi
     read += chunk.length;
     for (const part of reader.push(chunk)) {
       if (part.kind !== 'initialisation') break;
-      const { timescale, bytes } = part;
+      const { timescale, videoTrackId, bytes } = part;
+      const segments = createSegmentList(timescale);
       return {
         bytes: bytes.length,
-        index: { timescale, initialisationBytes: bytes.length, segments: createSegmentList(timescale) },
+        index: { timescale, videoTrackId, initialisationBytes: bytes.length, segments },
       };
     }
     if (read > LARGEST_HEAD_BYTES) break;
@@ -106,6 +109,7 @@ async function readFragment(
   path: string,
   from: number,
   size: number,
+  videoTrackId: number | undefined,
 ): Promise<{ end: number; fragment?: Parameters<SegmentList['push']>[0] } | undefined> {
   let head: Buffer = Buffer.alloc(0);
   for await (const chunk of disk.read(path, from, HEAD_BYTES)) {
@@ -121,9 +125,8 @@ async function readFragment(
     if (data.type !== 'mdat') throw new RangeError(`a fragment without pictures at ${from}`);
     if (end > size) return undefined;
     const [moof] = children(head.subarray(0, first.size), 0);
-    const { times, endTime, keyframe } = fragmentTimes(moof);
+    const { times, endTime, keyframe } = fragmentTimes(moof, videoTrackId);
     const [startTime] = times;
-    if (startTime === undefined) return { end };
     return { end, fragment: { offset: from, sizeBytes: end - from, startTime, endTime, keyframe } };
   }
   return undefined;

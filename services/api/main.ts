@@ -14,7 +14,7 @@ await runService({
   schema: NodeConfig,
   create: ({ config, log, version }) => {
     const clock = systemClock();
-    const disk = localDisk(config.storage.path);
+    const disk = localDisk(config.storage.path, config.state_dir);
     const bus = nodeBus('api', { config, broker: mqttBroker(config.broker), clock, log });
     return group(
       bus,

@@ -5,6 +5,7 @@ import type { CameraId } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import { CAPTURED_AT_HEADER, RIG_KEY_HEADER } from '#contracts/routes.ts';
 import type { NodeStatus } from '#contracts/states.ts';
+import type { RigPeers } from '#runtime/rig-peers.ts';
 import { ask, type Upstream } from './upstream.ts';
 
 /** A preview may have to open a camera first. */
@@ -34,11 +35,15 @@ export interface Peers {
   ): Promise<FastifyReply>;
 }
 
-export function createPeers(config: NodeConfig, statuses: ReadonlyMap<CameraId, NodeStatus>): Peers {
+export function createPeers(
+  config: NodeConfig,
+  rig: Pick<RigPeers, 'addressOf'>,
+  statuses: ReadonlyMap<CameraId, NodeStatus>,
+): Peers {
   const addressOf = (cameraId: CameraId): Upstream => {
-    const peer = config.broker.peers.find((each) => each.camera_id === cameraId);
+    const peer = rig.addressOf(cameraId);
     if (!peer) throw new TouchlineError('not_found', `this node knows no address of a camera ${cameraId}`);
-    const port = statuses.get(cameraId)?.api_port;
+    const port = statuses.get(cameraId)?.api_port ?? peer.api_port;
     if (port === undefined) throw silent(cameraId, 'it has not said where it serves HTTP');
     return { host: peer.host, port };
   };

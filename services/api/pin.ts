@@ -22,6 +22,18 @@ export function newRigKey(): string {
   return randomBytes(32).toString('base64url');
 }
 
+/** Letters and digits that nobody takes for another when he types them into a phone. */
+const TYPED = 'abcdefghjkmnpqrstuvwxyz23456789';
+const NETWORK_KEY_GROUPS = 4;
+const GROUP_LENGTH = 4;
+
+/** A new key of the rig's own Wi-Fi: four groups of four, 79 bits. */
+export function newNetworkKey(): string {
+  const letter = (): string => TYPED[randomInt(TYPED.length)] ?? '';
+  const group = (): string => Array.from({ length: GROUP_LENGTH }, letter).join('');
+  return Array.from({ length: NETWORK_KEY_GROUPS }, group).join('-');
+}
+
 /** Argon2id (RFC 9106) as a PHC string, which is what stands in the configuration. */
 export async function hashPin(pin: string): Promise<string> {
   const salt = randomBytes(SALT_BYTES);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { DeleteOffloadedResult } from '#contracts/commands.ts';
 import { TouchlineError } from '#contracts/errors.ts';
 import { RecordingList } from '#contracts/http-node.ts';
 import { CameraId, Part, type SessionUid, SessionUid as Uid } from '#contracts/ids.ts';
@@ -11,6 +12,7 @@ import { nodeRoutes, pathTo } from '#contracts/routes.ts';
 import type { ActiveRecording } from '#contracts/session.ts';
 import { playlist } from '#domain/hls/playlist.ts';
 import type { Disk } from '#ports/disk/disk.ts';
+import type { Bus } from '#runtime/bus/bus.ts';
 import type { HttpApp } from '#runtime/http-app.ts';
 import { readManifests } from '#runtime/manifests.ts';
 import { sendFile } from '#runtime/send-file.ts';
@@ -20,6 +22,7 @@ import type { Peers } from './peers.ts';
 export interface RecordingRoutesParts {
   readonly config: NodeConfig;
   readonly disk: Disk;
+  readonly bus: Bus;
   readonly peers: Peers;
   /** What this node's recorder is writing now. */
   readonly active: () => ActiveRecording | null;
@@ -27,6 +30,8 @@ export interface RecordingRoutesParts {
 
 /** Name of the film beside its playlist: the last step of `nodeRoutes.video`. */
 const FILM = nodeRoutes.video.slice(nodeRoutes.video.lastIndexOf('/') + 1);
+/** Of a disk full of short recordings. A page waits longer. */
+const DELETION_LIMIT_MS = 12_000;
 const PLAYLIST_TYPE = 'application/vnd.apple.mpegurl';
 /** No browser plays motion JPEG from an MP4. */
 const PLAYED_CODECS: readonly string[] = ['h264', 'h265'];
@@ -43,7 +48,10 @@ interface Film {
 }
 
 /** What this node recorded, to be listed and watched; and the same of every other node of the rig, through this one. */
-export function recordingRoutes(app: HttpApp, { config, disk, peers, active }: RecordingRoutesParts): void {
+export function recordingRoutes(
+  app: HttpApp,
+  { config, disk, bus, peers, active }: RecordingRoutesParts,
+): void {
   const indexes = createFilmIndexes(disk);
   /** A finished film never moves; it can only be deleted. */
   const finished = new Map<string, Film>();
@@ -70,6 +78,12 @@ export function recordingRoutes(app: HttpApp, { config, disk, peers, active }: R
         reason: error.message,
       })),
     };
+  };
+
+  const deleteOffloaded = (camera: CameraId): Promise<DeleteOffloadedResult> => {
+    if (!config.cameras.includes(camera))
+      throw new TouchlineError('not_found', `the rig has no camera ${camera}`);
+    return bus.request(camera, 'deleteOffloaded', {}, { timeoutMs: DELETION_LIMIT_MS, issuedBy: 'rest' });
   };
 
   const find = async (uid: SessionUid, part: number): Promise<Film> => {
@@ -127,6 +141,16 @@ export function recordingRoutes(app: HttpApp, { config, disk, peers, active }: R
     { schema: { summary: 'Recordings on this node', response: { 200: RecordingList } } },
     list,
   );
+  app.delete(
+    nodeRoutes.offloadedRecordings,
+    {
+      schema: {
+        summary: 'Delete all offloaded recordings of this node whose sessions are over',
+        response: { 200: DeleteOffloadedResult },
+      },
+    },
+    async () => deleteOffloaded(config.camera_id),
+  );
   app.get(
     nodeRoutes.playlist,
     { schema: { summary: 'Playlist of a recording, also of the one that is being made', params: OneFilm } },
@@ -145,6 +169,17 @@ export function recordingRoutes(app: HttpApp, { config, disk, peers, active }: R
       request.params.camera_id === config.camera_id
         ? reply.send(await list())
         : peers.forward(request.params.camera_id, nodeRoutes.recordings, request, reply),
+  );
+  app.delete(
+    nodeRoutes.cameraOffloadedRecordings,
+    {
+      schema: {
+        summary: 'The same on any camera of the rig, by a command on the bus',
+        params: OneCamera,
+        response: { 200: DeleteOffloadedResult },
+      },
+    },
+    async (request) => deleteOffloaded(request.params.camera_id),
   );
   app.get(
     nodeRoutes.cameraPlaylist,

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { StartInput, StartResult, StopInput, StopResult } from '#contracts/commands.ts';
+import { TouchlineError } from '#contracts/errors.ts';
 import { RigView } from '#contracts/http-node.ts';
 import { SessionUid } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import { nodeRoutes } from '#contracts/routes.ts';
 import { NodeStatus } from '#contracts/states.ts';
+import { UpdaterState } from '#contracts/updates.ts';
 import type { Bus } from '#runtime/bus/bus.ts';
 import type { HttpApp } from '#runtime/http-app.ts';
 
@@ -49,28 +51,46 @@ export function rigRoutes(app: HttpApp, { config, bus, status, rig }: RigRoutesP
     },
     async () => rig(),
   );
+  app.get(
+    nodeRoutes.update,
+    {
+      schema: {
+        summary: 'What this node knows of updates: what waits, why, and what was',
+        response: { 200: UpdaterState },
+      },
+    },
+    async () => {
+      if (config.updates.channel === 'none')
+        throw new TouchlineError('updates_off', 'updates.channel is none');
+      const { updater } = status();
+      if (!updater) throw new TouchlineError('peer_silent', 'the updater of this node is not running');
+      return updater;
+    },
+  );
   app.post(
     nodeRoutes.rigStart,
-    { schema: { summary: 'Start the whole rig', body: StartInput, response: { 200: StartResult } } },
-    async (request) => bus.request(config.camera_id, 'rigStart', request.body, fromHere),
+    {
+      schema: { summary: 'Start the whole rig', body: StartInput.nullable(), response: { 200: StartResult } },
+    },
+    async (request) => bus.request(config.camera_id, 'rigStart', request.body ?? {}, fromHere),
   );
   app.post(
     nodeRoutes.rigStop,
     {
-      schema: { summary: 'Stop the whole rig', body: StopInput.default({}), response: { 200: StopResult } },
+      schema: { summary: 'Stop the whole rig', body: StopInput.nullable(), response: { 200: StopResult } },
     },
-    async (request) => bus.request(config.camera_id, 'rigStop', request.body, fromHere),
+    async (request) => bus.request(config.camera_id, 'rigStop', request.body ?? {}, fromHere),
   );
   app.post(
     nodeRoutes.offload,
     {
       schema: {
         summary: 'Bring home what is not offloaded yet',
-        body: z.object({ session_uid: SessionUid.optional() }).default({}),
+        body: z.object({ session_uid: SessionUid.optional() }).nullable(),
         response: { 202: z.object({ queued: z.int() }) },
       },
     },
     async (request, reply) =>
-      reply.code(202).send(await bus.request(config.camera_id, 'offload', request.body, fromHere)),
+      reply.code(202).send(await bus.request(config.camera_id, 'offload', request.body ?? {}, fromHere)),
   );
 }

@@ -12,13 +12,15 @@ import type { Unit } from '#runtime/lifecycle.ts';
 import { listen } from '#runtime/listen.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { servePage } from '#runtime/pages.ts';
+import { rigPeers } from '#runtime/rig-peers.ts';
 import { previewSocketPath } from '#runtime/unix-socket.ts';
 import { guardAccess } from './access.ts';
 import { cameraRoutes } from './cameras.ts';
+import { nodeCommandRoutes } from './node-commands.ts';
 import { createPeers } from './peers.ts';
 import { recordingRoutes } from './recordings.ts';
 import { rigRoutes } from './rig-routes.ts';
-import { NODE_SERVICES, nodeStatus, rigView, type Seen, trafficLight, worthTelling } from './status.ts';
+import { nodeStatus, rigView, SERVICE_NAMES, type Seen, trafficLight, worthTelling } from './status.ts';
 
 export interface ApiDeps {
   readonly config: NodeConfig;
@@ -41,10 +43,15 @@ export function createApi(deps: ApiDeps): Unit {
     'sync-agent': undefined,
     housekeeper: undefined,
     broker: undefined,
+    health: undefined,
+    'network-manager': undefined,
+    signals: undefined,
+    updater: undefined,
   };
   const statuses = new Map<CameraId, NodeStatus>();
   const availability = new Map<CameraId, Availability>();
   const events = createEventStream<NodeMessages>({ clock, kinds: { rig: 'latest', event: 'ring' } });
+  const rigNodes = rigPeers({ config, bus });
   let session: RigSession | undefined;
   let app: HttpApp | undefined;
   let apiPort: number | undefined;
@@ -65,13 +72,13 @@ export function createApi(deps: ApiDeps): Unit {
   };
 
   const watch = (): (() => void)[] => [
-    ...NODE_SERVICES.map((service) =>
+    ...SERVICE_NAMES.map((service) =>
       bus.watchState(service, (node, state) => {
         if (node !== config.camera_id) return;
-        const before = worthTelling(seen);
+        const before = worthTelling(seen, config);
         Object.assign(seen, { [service]: state });
         // Counters wait for the next second; what a person would notice does not.
-        if (worthTelling(seen) !== before) publish();
+        if (worthTelling(seen, config) !== before) publish();
       }),
     ),
     bus.watchStatus((node, found) => {
@@ -92,7 +99,7 @@ export function createApi(deps: ApiDeps): Unit {
   ];
 
   return {
-    async start() {
+    async start(signal) {
       app = await createHttpApp({
         log,
         hosts: { loopbackOnly: config.access === 'loopback', names: config.api.names },
@@ -108,14 +115,17 @@ export function createApi(deps: ApiDeps): Unit {
       await servePage(app, 'dashboard');
       events.register(app, (request) => access.roleOf(request) !== undefined);
       rigRoutes(app, { config, bus, status, rig });
-      const peers = createPeers(config, statuses);
+      nodeCommandRoutes(app, { config, bus });
+      const peers = createPeers(config, rigNodes, statuses);
       cameraRoutes(app, { config, peers, previewSocket: previewSocketPath(config) });
       recordingRoutes(app, {
         config,
         disk: deps.disk,
+        bus,
         peers,
         active: () => status().recorder?.recording ?? null,
       });
+      await rigNodes.start(signal);
       stops = watch();
       const address = await listen(app, config.api, 'api');
       apiPort = portOf(app);
@@ -124,6 +134,7 @@ export function createApi(deps: ApiDeps): Unit {
     },
     async stop() {
       for (const stop of stops.splice(0)) stop();
+      await rigNodes.stop();
       if (app) await closeHttpApp(app);
     },
   };

@@ -1,7 +1,10 @@
+import type { HealthReading, HealthState } from '#contracts/health.ts';
 import type { LightView, RigView } from '#contracts/http-node.ts';
 import type { CameraId } from '#contracts/ids.ts';
+import type { NetworkState } from '#contracts/network.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import type { RigSession } from '#contracts/session.ts';
+import type { SignalsState } from '#contracts/signals.ts';
 import type {
   Availability,
   HousekeeperState,
@@ -11,7 +14,9 @@ import type {
   SyncState,
 } from '#contracts/states.ts';
 import { fromWireTime, toWireTime } from '#contracts/time.ts';
+import type { UpdaterState } from '#contracts/updates.ts';
 import type { SeenState } from '#runtime/bus/bus.ts';
+import { isWanted, type OptionalService } from '#runtime/wanted-services.ts';
 
 /** What the services of this node last said. */
 export interface Seen {
@@ -19,28 +24,45 @@ export interface Seen {
   'sync-agent': SeenState<'sync-agent'> | undefined;
   housekeeper: SeenState<'housekeeper'> | undefined;
   broker: SeenState<'broker'> | undefined;
+  health: SeenState<'health'> | undefined;
+  'network-manager': SeenState<'network-manager'> | undefined;
+  signals: SeenState<'signals'> | undefined;
+  updater: SeenState<'updater'> | undefined;
 }
 
-/** Services a node cannot do without. */
-export const NODE_SERVICES = [
-  'recorder',
-  'sync-agent',
-  'housekeeper',
-  'broker',
-] as const satisfies StatefulService[];
+/** The services of a node that have states: it is at fault without one that is needed, and misses an optional one that has something to do. */
+const NODE_SERVICES = {
+  recorder: 'needed',
+  'sync-agent': 'needed',
+  housekeeper: 'needed',
+  broker: 'needed',
+  health: 'optional',
+  'network-manager': 'optional',
+  signals: 'optional',
+  updater: 'optional',
+} as const satisfies Record<StatefulService, 'needed' | 'optional'>;
+export const SERVICE_NAMES = Object.keys(NODE_SERVICES) as StatefulService[];
 
 /** The part of what the services say that a person notices at once, to be compared with what it was before. */
-export function worthTelling(seen: Seen): string {
+export function worthTelling(seen: Seen, config: NodeConfig): string {
   const recorder = stateOf<'recorder', RecorderState>(seen.recorder);
+  const sync = stateOf<'sync-agent', SyncState>(seen['sync-agent']);
   const housekeeper = stateOf<'housekeeper', HousekeeperState>(seen.housekeeper);
+  const health = stateOf<'health', HealthState>(seen.health);
+  const updater = stateOf<'updater', UpdaterState>(seen.updater);
+  const { warnings } = judge(seen, config, { recorder, sync, housekeeper, health });
   return JSON.stringify([
-    NODE_SERVICES.map((name) => seen[name]?.online),
+    SERVICE_NAMES.map((name) => seen[name]?.online),
     recorder?.state,
     recorder?.session_uid,
     recorder?.recording?.part,
     recorder?.camera.present,
-    judge(seen, recorder, housekeeper),
+    // Figures in what is said of clocks and sensors change all the time.
+    warnings.map(({ service, code, message }) =>
+      service === 'sync-agent' || service === 'health' ? code : message,
+    ),
     housekeeper?.offload.map((item) => [item.session_uid, item.part, item.state]),
+    [updater?.phase, updater?.version, updater?.reason],
   ]);
 }
 
@@ -59,7 +81,8 @@ export function nodeStatus(options: {
   const recorder = stateOf<'recorder', RecorderState>(seen.recorder);
   const sync = stateOf<'sync-agent', SyncState>(seen['sync-agent']);
   const housekeeper = stateOf<'housekeeper', HousekeeperState>(seen.housekeeper);
-  const { warnings, fault } = judge(seen, recorder, housekeeper);
+  const health = stateOf<'health', HealthState>(seen.health);
+  const { warnings, fault } = judge(seen, config, { recorder, sync, housekeeper, health });
   return {
     v: 1,
     rig: config.rig,
@@ -72,7 +95,7 @@ export function nodeStatus(options: {
     level: fault ? 'fault' : warnings.length > 0 ? 'warning' : 'ok',
     warnings,
     services: Object.fromEntries(
-      NODE_SERVICES.map((name) => {
+      SERVICE_NAMES.map((name) => {
         const state = seen[name];
         return [
           name,
@@ -85,6 +108,10 @@ export function nodeStatus(options: {
     ),
     recorder,
     sync,
+    health,
+    network: stateOf<'network-manager', NetworkState>(seen['network-manager']),
+    signals: stateOf<'signals', SignalsState>(seen.signals),
+    updater: stateOf<'updater', UpdaterState>(seen.updater),
     offload: housekeeper?.offload ?? [],
   };
 }
@@ -95,17 +122,28 @@ function stateOf<S extends StatefulService, T>(seen: SeenState<S> | undefined): 
 
 function judge(
   seen: Seen,
-  recorder: RecorderState | null,
-  housekeeper: HousekeeperState | null,
+  config: NodeConfig,
+  said: {
+    readonly recorder: RecorderState | null;
+    readonly sync: SyncState | null;
+    readonly housekeeper: HousekeeperState | null;
+    readonly health: HealthState | null;
+  },
 ): { warnings: Warning[]; fault: boolean } {
+  const { recorder, sync, housekeeper, health } = said;
   const warnings: Warning[] = [];
   let fault = false;
-  for (const service of NODE_SERVICES) {
+  for (const service of SERVICE_NAMES) {
     if (seen[service]?.online) continue;
-    warnings.push({ service, code: 'service_offline', message: `${service} is not running` });
-    fault = true;
+    const needed = NODE_SERVICES[service] === 'needed';
+    if (!needed && !isWanted(service as OptionalService, config)) continue;
+    const code = needed ? 'service_offline' : 'service_missed';
+    warnings.push({ service, code, message: `${service} is not running` });
+    fault ||= needed;
   }
   for (const gate of recorder?.gates ?? []) {
+    // What the configuration says is told where a start is asked for: a warning that never ends hides those that come.
+    if (gate.gate === 'battery' && gate.level === 'note' && config.sensors.battery === 'none') continue;
     warnings.push({ service: 'recorder', code: `gate_${gate.gate}`, message: gate.reason });
     fault ||= gate.level === 'hard';
   }
@@ -126,6 +164,20 @@ function judge(
       code: 'frames_dropped',
       message: `${recorder.recording.dropped_frames} frames were lost`,
     });
+  for (const { code, message } of sync?.warnings ?? [])
+    warnings.push({ service: 'sync-agent', code, message });
+  warnings.push(...healthWarnings(health, recorder));
+  const network = stateOf<'network-manager', NetworkState>(seen['network-manager']);
+  for (const { code, message } of network?.warnings ?? [])
+    warnings.push({ service: 'network-manager', code, message });
+  for (const { code, message } of stateOf<'updater', UpdaterState>(seen.updater)?.warnings ?? [])
+    warnings.push({ service: 'updater', code, message });
+  for (const { session_id, part, reason } of housekeeper?.retention?.doubtful ?? [])
+    warnings.push({
+      service: 'housekeeper',
+      code: 'recording_doubtful',
+      message: `${session_id}${part > 1 ? `, part ${part}` : ''} is kept, though it is home: ${reason}`,
+    });
   for (const item of housekeeper?.offload ?? [])
     if (item.state === 'failed')
       warnings.push({
@@ -134,6 +186,36 @@ function judge(
         message: `${item.session_id} could not be brought home: ${item.error?.message ?? ''}`,
       });
   return { warnings, fault };
+}
+
+/**
+ * What each reading of health is called as a warning; null where the recorder is the one who says it. What a load does to a recording are lost
+ * frames, and an encoder is meant to be busy.
+ */
+const HEALTH_WORDS: Readonly<Record<HealthReading, { name: string; bad: string; gate?: string } | null>> = {
+  temperature: { name: 'temperature', bad: 'high', gate: 'temperature' },
+  throttling: { name: 'power', bad: 'throttled' },
+  load: null,
+  memory: { name: 'memory', bad: 'low' },
+  camera: null,
+  'disk-space': null,
+  'disk-condition': { name: 'disk', bad: 'worn' },
+  'disk-write': { name: 'disk_write', bad: 'slow' },
+  battery: { name: 'battery', bad: 'low', gate: 'battery' },
+};
+
+/**
+ * None of them is a fault: whatever health finds, a match is recorded all the same, and what stops a recording is the recorder's to say. What one of
+ * its gates says already is not said twice.
+ */
+function healthWarnings(health: HealthState | null, recorder: RecorderState | null): Warning[] {
+  return Object.entries(health?.readings ?? {}).flatMap(([reading, { level, text }]) => {
+    const words = HEALTH_WORDS[reading as HealthReading];
+    if (!words || level === 'ok' || level === 'not-fitted') return [];
+    if (recorder?.gates.some(({ gate }) => gate === words.gate)) return [];
+    const code = `${words.name}_${level === 'unknown' ? 'unknown' : words.bad}`;
+    return [{ service: 'health' as const, code, message: text }];
+  });
 }
 
 /** A status is a second old at most, and takes a moment to arrive. */

@@ -8,6 +8,7 @@ import type { Clock } from '#ports/clock/clock.ts';
 import { createBus } from '#runtime/bus/create-bus.ts';
 import { group, type Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
+import { rigPeers } from '#runtime/rig-peers.ts';
 import { createLink, type Link } from './link.ts';
 
 const STATE_INTERVAL_MS = 1000;
@@ -37,15 +38,16 @@ export function createBroker({ config, clock, log }: BrokerOptions): Unit {
   };
   const bus = createBus({ rig, node, service: 'broker', broker: local, clock, log });
   const common = { rig, node, local, queueMessages: broker.queue_messages, clock, log };
-  const links: Link[] = broker.peers.map((peer) => {
-    if (peer.camera_id === node)
+  const peers = rigPeers({ config, bus });
+  const links: Link[] = peers.cameras.map((camera) => {
+    if (camera === node)
       throw new TouchlineError('configuration_invalid', `broker.peers: ${node} cannot be its own peer`, {
         field: 'broker.peers',
       });
     return createLink({
       ...common,
-      other: { kind: 'peer', camera: peer.camera_id },
-      remote: mqttBroker(peer),
+      other: { kind: 'peer', camera },
+      remote: mqttBroker(() => peers.addressOf(camera)),
     });
   });
   if (broker.central)
@@ -64,7 +66,7 @@ export function createBroker({ config, clock, log }: BrokerOptions): Unit {
     },
   };
   // The bus says goodbye first, and the links carry it.
-  return group(aedes, ...links, bus, presence);
+  return group(aedes, ...links, bus, peers, presence);
 }
 
 /** Address to reach a listener on; one that listens on every address is reached on loopback. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { TouchlineError } from '#contracts/errors.ts';
 import { nodeLayout } from '#contracts/layout.ts';
 import type { TouchlineManifest } from '#contracts/manifest.ts';
@@ -6,7 +7,7 @@ import type { OffloadItem } from '#contracts/states.ts';
 import { toWireTime } from '#contracts/time.ts';
 import { pauseBefore, worthRetrying } from '#domain/retry/upload-retry.ts';
 import type { Clock } from '#ports/clock/clock.ts';
-import type { Disk } from '#ports/disk/disk.ts';
+import { type Disk, readText } from '#ports/disk/disk.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { readManifest, readManifests, writeManifest } from '#runtime/manifests.ts';
 import { hashOf } from './recovery.ts';
@@ -18,6 +19,8 @@ export interface OffloadDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** Alone among those who write manifests. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
   readonly changed: () => void;
   readonly finished: (manifest: TouchlineManifest) => void;
   readonly failed: (manifest: TouchlineManifest, error: TouchlineError) => void;
@@ -62,12 +65,34 @@ export function createOffload(deps: OffloadDeps): Offload {
     return url;
   };
 
+  /** Says so in the manifest that was sent. Undefined when there is another one by now: that is queued, for central does not know it. */
+  const markOffloaded = async ({ path, manifest: sent }: Waiting): Promise<TouchlineManifest | undefined> => {
+    const latest = await readManifest(disk, path);
+    if (!latest)
+      throw new TouchlineError('conflict', `the manifest ${path} went away while its file was being sent`);
+    if (!saysTheSame(latest, sent)) {
+      log.info({ manifest: path }, 'the manifest changed while its file was being sent: sent again');
+      entries.set(path, { path, manifest: latest, item: firstItem(latest) });
+      changed();
+      return undefined;
+    }
+    const done = {
+      ...latest,
+      touchline: { ...latest.touchline, offloaded: true, offloaded_at: toWireTime(clock.wallUs()) },
+    };
+    await writeManifest(disk, { manifest: done, manifestPath: path });
+    return done;
+  };
+
   /** One attempt: send, ask what arrived, and only then say so in the manifest. */
   const bringHome = async (entry: Waiting): Promise<void> => {
     const { manifest, path } = entry;
     const { session_uid } = manifest.touchline;
     const folder = path.split('/')[1] ?? '';
-    const videoPath = nodeLayout.video(folder, manifest.recording.camera_id, manifest.file.name);
+    const { session_id, camera_id } = manifest.recording;
+    const videoPath = nodeLayout.video(folder, camera_id, manifest.file.name);
+    const timelineName = nodeLayout.timelineName(session_id, camera_id, manifest.touchline.part);
+    const timelinePath = `${nodeLayout.manifestFolder(folder, camera_id)}/${timelineName}`;
     if (config.offload.verify_checksum) {
       const sha256 = await hashOf(disk, videoPath);
       if (sha256 !== manifest.checksum.value)
@@ -85,6 +110,8 @@ export function createOffload(deps: OffloadDeps): Offload {
     const stored = await upload({
       serverUrl: serverUrl(),
       manifest,
+      timeline: await readText(disk, timelinePath),
+      marks: wholeLines(await readText(disk, nodeLayout.marks(folder, camera_id))),
       content: disk.read(videoPath),
       bytesPerSecond: limit === undefined ? undefined : (limit * 1e6) / 8,
       onSent: (bytes) => {
@@ -100,14 +127,8 @@ export function createOffload(deps: OffloadDeps): Offload {
       throw new TouchlineError('checksum_mismatch', 'central holds other bytes than this node', {
         details: { expected: manifest.checksum.value, found: held.checksum_sha256 },
       });
-    const latest = await readManifest(disk, path);
-    if (latest?.touchline.final !== manifest.touchline.final)
-      throw new TouchlineError('conflict', 'the manifest changed while its file was being sent: sent again');
-    const done = {
-      ...latest,
-      touchline: { ...latest.touchline, offloaded: true, offloaded_at: toWireTime(clock.wallUs()) },
-    };
-    await writeManifest(disk, { manifest: done, manifestPath: path });
+    const done = await deps.inTurn(() => markOffloaded(entry));
+    if (!done) return;
     update(entry, { state: 'offloaded', sent_bytes: manifest.file.size_bytes, error: null });
     log.info(
       { session: manifest.recording.session_id, session_uid, part: manifest.touchline.part },
@@ -121,6 +142,8 @@ export function createOffload(deps: OffloadDeps): Offload {
     for (let attempt = 1; ; attempt++) {
       const pauseSec = pauseBefore(attempt, policy, Math.random()) ?? 0;
       await clock.sleepUntil(clock.monoUs() + pauseSec * 1e6, 'next upload attempt', signal);
+      // Meanwhile its manifest changed, and the new one was queued in its place.
+      if (entries.get(entry.path) !== entry) return;
       update(entry, { attempt });
       try {
         return await bringHome(entry);
@@ -158,12 +181,7 @@ export function createOffload(deps: OffloadDeps): Offload {
         if (manifest.touchline.offloaded) continue;
         if (sessionUid !== undefined && manifest.touchline.session_uid !== sessionUid) continue;
         const known = entries.get(path);
-        if (
-          known &&
-          known.manifest.touchline.final === manifest.touchline.final &&
-          !again(known.item, onDemand)
-        )
-          continue;
+        if (known && saysTheSame(known.manifest, manifest) && !again(known.item, onDemand)) continue;
         entries.set(path, { path, manifest, item: firstItem(manifest) });
       }
       changed();
@@ -178,6 +196,20 @@ export function createOffload(deps: OffloadDeps): Offload {
       await running?.catch(() => undefined);
     },
   };
+}
+
+/** Without a last line that a power cut tore; undefined when there is none. */
+function wholeLines(text: string | undefined): string | undefined {
+  return text?.slice(0, text.lastIndexOf('\n') + 1) || undefined;
+}
+
+/** Whether two manifests differ at most in what is known of the way home. */
+function saysTheSame(one: TouchlineManifest, other: TouchlineManifest): boolean {
+  const plain = (manifest: TouchlineManifest): TouchlineManifest => ({
+    ...manifest,
+    touchline: { ...manifest.touchline, offloaded: false, offloaded_at: null },
+  });
+  return isDeepStrictEqual(plain(one), plain(other));
 }
 
 /** Whether something that was in the queue before may go there once more. */

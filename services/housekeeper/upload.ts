@@ -12,6 +12,10 @@ import { centralRoutes } from '#contracts/routes.ts';
 export interface UploadOptions {
   readonly serverUrl: string;
   readonly manifest: TouchlineManifest;
+  /** The lines of its timeline; none when there is no such file. */
+  readonly timeline: string | undefined;
+  /** The moments of its session, whole lines; none when there is no such file. */
+  readonly marks: string | undefined;
   readonly content: AsyncIterable<Buffer>;
   /** Bytes per second; unlimited when left out. */
   readonly bytesPerSecond: number | undefined;
@@ -26,7 +30,7 @@ const ANSWER_LIMIT_BYTES = 1_000_000;
 
 /** `POST /api/v1/upload`: sends one recording with its manifest, streamed. Throws what central answered, or `central_unreachable`. */
 export async function upload(options: UploadOptions): Promise<UploadResult> {
-  const { manifest, serverUrl, signal } = options;
+  const { manifest, timeline, marks, serverUrl, signal } = options;
   const form = new FormData();
   form.append('session_id', manifest.recording.session_id);
   form.append('camera_id', manifest.recording.camera_id);
@@ -34,6 +38,8 @@ export async function upload(options: UploadOptions): Promise<UploadResult> {
   form.append('session_uid', manifest.touchline.session_uid);
   form.append('part', String(manifest.touchline.part));
   form.append('manifest', JSON.stringify(manifest));
+  if (timeline !== undefined) form.append('timeline', timeline);
+  if (marks !== undefined) form.append('marks', marks);
   form.append('file', Readable.from(measured(options), { objectMode: false }), {
     filename: manifest.file.name,
     contentType: 'video/mp4',

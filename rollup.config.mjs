@@ -13,7 +13,7 @@ const ROOT = import.meta.dirname;
  * Not bundled: native code, which a container image brings beside the bundle, and what its importer does without
  * (`pg` tries `pg-native`, `ws` tries the two others).
  */
-const EXTERNAL = ['classic-level', 'pg-native', 'bufferutil', 'utf-8-validate'];
+const EXTERNAL = ['classic-level', 'koffi', 'serialport', 'pg-native', 'bufferutil', 'utf-8-validate'];
 
 function onwarn(warning, warn) {
   // How libraries are written, and nothing that is lost by it.

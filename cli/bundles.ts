@@ -13,14 +13,20 @@ const PARTS = {
   programs: {
     sources: '{contracts,domain,ports,runtime,services,ota,central}/**/*.ts',
     stamp: 'dist/built',
+    packages: 'dist/packages.json',
   },
   /** One folder per page of `ui/`. */
-  pages: { sources: '{ui,contracts,domain}/**/*.{ts,tsx,css,html,svg,json}', stamp: 'dist/ui/built' },
+  pages: {
+    sources: '{ui,contracts,domain}/**/*.{ts,tsx,css,html,svg,json}',
+    stamp: 'dist/ui/built',
+    packages: 'dist/ui/packages.json',
+  },
 } as const;
 type PartName = keyof typeof PARTS;
 
 const TOOLS = '{package.json,package-lock.json,rollup.config.mjs}';
 const LOCK_POLL_MS = 300;
+const PACKAGE = /^(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//;
 
 type Configured = RollupOptions & { input: string; output: OutputOptions };
 
@@ -63,6 +69,7 @@ async function build(shell: Shell, part: PartName): Promise<void> {
     pages: Configured[];
   };
   let cache: RollupCache | undefined;
+  const packages: Record<string, string[]> = {};
   for (const options of part === 'programs' ? config.default : config.pages) {
     say(shell, `touchline: bundling ${relative(shell.root, options.input)} …`);
     // What the programs share is read and transformed once.
@@ -70,15 +77,25 @@ async function build(shell: Shell, part: PartName): Promise<void> {
     if (bundle.cache) cache = bundle.cache;
     const { output } = await bundle.generate(options.output);
     await bundle.close();
+    packages[relative(shell.root, dirname(options.input))] = packagesIn(shell.root, output);
     const { file, dir } = options.output;
     if (dir !== undefined) writePage(dir, output);
     else if (file !== undefined) writeWhole(file, output[0].code);
   }
+  writeWhole(join(shell.root, PARTS[part].packages), `${JSON.stringify(packages, null, 2)}\n`);
   const stamp = join(shell.root, PARTS[part].stamp);
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, '');
   // What changed while it was built may be missing in it.
   utimesSync(stamp, begun, begun);
+}
+
+/** The npm packages that something bundled is made of, as the lock file names them: `node_modules/zod`. */
+function packagesIn(root: string, output: readonly (OutputAsset | OutputChunk)[]): string[] {
+  const modules = output.flatMap((each) => (each.type === 'chunk' ? each.moduleIds : []));
+  // What stands for a module of a library begins with a NUL character.
+  const paths = modules.map((id) => relative(root, id.replace(/^\0/, '')));
+  return [...new Set(paths.flatMap((path) => PACKAGE.exec(path)?.[1] ?? []))].sort();
 }
 
 /** Renamed into place: a running demo that starts a service again never reads half a file. */

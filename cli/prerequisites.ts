@@ -14,6 +14,25 @@ const DEBIAN_PACKAGES = {
   mosquitto_pub: ['mosquitto-clients'],
   mosquitto_sub: ['mosquitto-clients'],
   curl: ['curl'],
+  // Stands for chronyd, which lies where a user's PATH does not look.
+  chronyc: ['chrony'],
+  'dbus-daemon': ['dbus-daemon'],
+  socat: ['socat'],
+  mmdebstrap: ['mmdebstrap'],
+  // One tool of each package stands for all.
+  debugfs: ['e2fsprogs'],
+  xz: ['xz-utils'],
+  ip: ['iproute2'],
+  dtc: ['device-tree-compiler'],
+  // One tool of each package stands for all.
+  mcopy: ['mtools'],
+  lsblk: ['util-linux'],
+  'mkfs.vfat': ['dosfstools'],
+  sfdisk: ['fdisk'],
+  bmaptool: ['bmap-tools'],
+  pdftotext: ['poppler-utils'],
+  zip: ['zip'],
+  openssl: ['openssl'],
   // Without a font its pictures of the pages have no words.
   chromium: ['chromium', 'fonts-dejavu-core'],
 } as const satisfies Record<string, readonly string[]>;
@@ -22,8 +41,30 @@ type Program = keyof typeof DEBIAN_PACKAGES;
 /** What each command needs. */
 export const NEEDS = {
   demo: ['ffmpeg', 'ffprobe', 'cpfind'],
-  test: ['ffmpeg', 'ffprobe', 'cpfind', 'mosquitto_pub', 'mosquitto_sub', 'curl', 'chromium'],
+  test: [
+    'ffmpeg',
+    'ffprobe',
+    'cpfind',
+    'mosquitto_pub',
+    'mosquitto_sub',
+    'curl',
+    'chronyc',
+    'dbus-daemon',
+    'socat',
+    'chromium',
+    'dtc',
+    'mcopy',
+    'mkfs.vfat',
+    'sfdisk',
+    'bmaptool',
+    'pdftotext',
+    'zip',
+    'xz',
+    'openssl',
+  ],
+  image: ['dtc', 'mcopy'],
   bench: ['ffmpeg', 'ffprobe', 'cpfind', 'mosquitto_pub', 'mosquitto_sub', 'curl', 'chromium'],
+  lab: ['ffmpeg', 'ffprobe', 'mmdebstrap', 'debugfs', 'xz', 'ip'],
 } as const satisfies Record<string, readonly Program[]>;
 
 /** Where a program is, or undefined. */
@@ -45,7 +86,9 @@ export function whereIs(program: string, env: Shell['env']): string | undefined 
  * `program_missing`.
  */
 export async function ensurePrograms(shell: Shell, programs: readonly Program[]): Promise<void> {
-  const missing = () => programs.filter((program) => whereIs(program, shell.env) === undefined);
+  // A user's PATH lacks the folders of programs for root, such as mkfs.vfat; who calls them knows.
+  const PATH = [shell.env.PATH ?? '', '/usr/sbin', '/sbin'].join(delimiter);
+  const missing = () => programs.filter((program) => whereIs(program, { PATH }) === undefined);
   const absent = missing();
   if (absent.length === 0) return;
   const packages = [...new Set(absent.flatMap((program) => DEBIAN_PACKAGES[program]))];

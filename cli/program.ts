@@ -5,9 +5,13 @@ import { checkCommand } from './commands/check.ts';
 import { configCommand } from './commands/config.ts';
 import { demoCommand } from './commands/demo.ts';
 import { exerciseCommand } from './commands/exercise.ts';
+import { imageCommand } from './commands/image.ts';
+import { labCommand } from './commands/lab.ts';
+import { releaseCommand } from './commands/release.ts';
 import { rigCommand } from './commands/rig.ts';
 import { nodeCommand, serverCommand } from './commands/service.ts';
 import { testCommand } from './commands/test.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { EXIT_CODES, Interrupted } from './interrupt.ts';
 import { type Shell, tellFailure } from './shell.ts';
 
@@ -16,18 +20,15 @@ export async function runCommandLine(shell: Shell, argv: readonly string[]): Pro
   const program = new Command('touchline')
     .description('Three cameras, one match: recorded in sync, brought home safely, stitched into a panorama.')
     .version(SOFTWARE_VERSION)
+    // `release build --version` is an option of its own.
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError('Type ./touchline help to see all commands.')
     .addHelpText('after', EXAMPLES);
   const commands = [
     demoCommand(shell),
     testCommand(shell),
-    exerciseCommand(
-      shell,
-      'lab',
-      'what needs real kernel interfaces',
-      'Runs what is in test/lab: the product against real kernel interfaces in a virtual machine.',
-    ),
+    labCommand(shell),
     exerciseCommand(
       shell,
       'bench',
@@ -38,7 +39,10 @@ export async function runCommandLine(shell: Shell, argv: readonly string[]): Pro
     serverCommand(shell),
     configCommand(shell),
     rigCommand(shell),
+    imageCommand(shell),
+    verifyCommand(shell),
     buildCommand(shell),
+    releaseCommand(shell),
     checkCommand(shell),
   ];
   for (const command of [program, ...commands]) inherit(command, shell);

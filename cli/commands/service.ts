@@ -18,7 +18,8 @@ export function nodeCommand(shell: Shell): Command {
   return withServiceOptions(new Command('node'))
     .summary('one camera node in this process')
     .description(
-      'Runs all services of one camera node in this process: broker, recorder, sync-agent, housekeeper, api.\n' +
+      'Runs all services of one camera node in this process: broker, recorder, sync-agent, housekeeper,\n' +
+        'network-manager, health, signals, updater, api.\n' +
         'On a device each is a container of its own; the code is the same.',
     )
     .addHelpText('after', '\nExample:\n  ./touchline node --config docs/examples/node.yml')
@@ -31,7 +32,7 @@ export function nodeCommand(shell: Shell): Command {
           name: 'node',
           env: shell.env,
           schema: NodeConfig,
-          create: createNode,
+          create: (parts) => createNode({ ...parts, env: shell.env }),
           listens: ({ api }) => pageAddress('Dashboard', api),
         },
         options,

@@ -10,7 +10,7 @@ import { type Shell, say } from '../shell.ts';
 import { tapReport } from '../tap-report.ts';
 
 /** Long enough for a file that starts whole systems on a slow machine. */
-const FILE_TIMEOUT_SEC = 300;
+const FILE_TIMEOUT_SEC = 600;
 
 export function testCommand(shell: Shell): Command {
   return new Command('test')

@@ -3,6 +3,7 @@ import { createLogUpdate } from 'log-update';
 import { TouchlineError } from '#contracts/errors.ts';
 import type { RigView } from '#contracts/http-node.ts';
 import type { Shell } from '../shell.ts';
+import { waitUntilReady } from './once.ts';
 import { type DemoSystem, LOG_NOTICE } from './system.ts';
 import { addresses, CENTRAL, fitted, nextSteps, renderChanges, renderLive, type Snapshot } from './view.ts';
 
@@ -49,8 +50,12 @@ export async function showLive(
   const update = createLogUpdate(shell.stdout);
   let shownLines = 0;
   const seen = new Map<string, string>();
+  // Pressed while all still boot, it starts as soon as they can; one that is not there in time does not hold it up.
+  const booted = waitUntilReady(system, AbortSignal.any([until, AbortSignal.timeout(BOOT_MS)])).catch(
+    () => undefined,
+  );
   const stopKeys = listenForKeys(shell, {
-    s: () => drive('start', () => system.master.start({}, until)),
+    s: () => drive('start', () => booted.then(() => system.master.start({}, until))),
     x: () => drive('stop', () => system.master.stop({}, until)),
     q: () => quit.abort(),
     [CTRL_C]: () => quit.abort(),

@@ -70,13 +70,16 @@ export async function recordOnce(
   for (const line of addresses(system.place)) progress(line);
 
   const start = await timed('start', () => system.master.start({}, signal));
-  const absent = start.cameras.filter((camera) => camera.state !== 'ready');
+  // Who is only slow to answer joins in; who refuses does not.
+  const told = (camera: (typeof start.cameras)[number]): string =>
+    `${camera.camera_id} (${camera.state}: ${camera.reason ?? 'no reason given'})`;
+  const absent = start.cameras.filter(({ state }) => state !== 'ready' && state !== 'silent');
   if (absent.length > 0)
-    throw new TouchlineError(
-      'not_ready',
-      `recording without ${absent.map((camera) => `${camera.camera_id} (${camera.state}: ${camera.reason ?? 'no reason given'})`).join(', ')}`,
-      { details: { cameras: start.cameras } },
-    );
+    throw new TouchlineError('not_ready', `recording without ${absent.map(told).join(', ')}`, {
+      details: { cameras: start.cameras },
+    });
+  for (const camera of start.cameras.filter(({ state }) => state === 'silent'))
+    progress(`${told(camera)}; it joins in when it can`);
   const { session_id, session_uid } = start;
   progress(`recording ${session_id} for ${seconds} s …`);
   const untilStartMs = fromWireTime(start.start_at) / 1000 - Date.now();
@@ -149,7 +152,7 @@ export function notReady(view: RigView, cameras: readonly string[]): string[] {
     const recorder = node?.status?.recorder;
     if (!node?.available) return [`${camera} is not seen`];
     if (!recorder) return [`${camera} has no recorder yet`];
-    if (!node.status?.sync) return [`${camera} has no clock state yet`];
+    if (!node.status?.sync?.rig_time) return [`${camera} does not know the time of the rig yet`];
     if (recorder.state !== 'idle') return [`${camera} is ${recorder.state}`];
     if (!recorder.camera.present) return [`${camera}: camera: ${recorder.camera.reason}`];
     const gate = recorder.gates.find(({ level }) => level === 'hard');

@@ -18,7 +18,7 @@ import type { CameraId } from '#contracts/ids.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import type { ServerConfig } from '#contracts/server-config.ts';
 import { takeLock } from '../lock.ts';
-import { freePorts } from './free-ports.ts';
+import { freePorts, freeUdpPorts } from './free-ports.ts';
 import { DEMO_CAMERAS, DEMO_HFOV_DEG, type DemoSources } from './sources.ts';
 
 const HOST = '127.0.0.1';
@@ -34,6 +34,7 @@ export interface DemoNode {
   readonly brokerPort: number;
   /** Recordings and manifests of this node, as on its disk. */
   readonly storage: string;
+  readonly stateDir: string;
   readonly runtimeDir: string;
 }
 
@@ -63,6 +64,7 @@ export async function makePlace(options: {
   // The path of a Unix socket has 107 bytes at most, and a demo directory may lie deep.
   const sockets = mkdtempSync(join(tmpdir(), 'tl-'));
   const [serverPort = 0, centralBrokerPort = 0, ...ports] = await freePorts(2 + 2 * DEMO_CAMERAS.length);
+  const exchangePorts = await freeUdpPorts(DEMO_CAMERAS.length);
   const url = `http://${HOST}:${serverPort}`;
   for (const name of ['config', 'logs', 'nodes', 'central'])
     mkdirSync(join(directory, name), { recursive: true });
@@ -72,16 +74,19 @@ export async function makePlace(options: {
     configFile: join(directory, 'config', `${id}.yml`),
     logFile: join(directory, 'logs', `${id}.log`),
     brokerPort: ports[2 * n] ?? 0,
+    exchangePort: exchangePorts[n] ?? 0,
     apiPort: ports[2 * n + 1] ?? 0,
     apiUrl: `http://${HOST}:${ports[2 * n + 1]}`,
     storage: join(directory, 'nodes', id),
+    stateDir: join(directory, 'state', id),
     runtimeDir: join(sockets, id),
   }));
   DEMO_CAMERAS.forEach(({ id, position, view, exposure }, n) => {
     const node = nodes[n];
     if (node === undefined) return;
     const source = options.sources.get(id);
-    for (const folder of [node.storage, node.runtimeDir]) mkdirSync(folder, { recursive: true });
+    for (const folder of [node.storage, node.stateDir, node.runtimeDir])
+      mkdirSync(folder, { recursive: true });
     const config: z.input<typeof NodeConfig> = {
       version: 1,
       rig: DEMO_RIG,
@@ -94,18 +99,25 @@ export async function makePlace(options: {
           : { source: 'file', path: source },
       // A developer's disk is often fuller than a camera's should be, and a demo is short.
       recording: { expected_duration_min: 5, free_warn_percent: 2, free_block_percent: 1 },
-      sync: { master: DEMO_MASTER },
+      // Three encoders share this machine: it is busy by design.
+      preview: { off_above_cpu_percent: 100 },
+      sync: { master: DEMO_MASTER, exchange_port: node.exchangePort },
       broker: {
         port: node.brokerPort,
         peers: nodes
           .filter((other) => other !== node)
-          .map((other) => ({ camera_id: other.cameraId, host: HOST, port: other.brokerPort })),
+          .map((other) => ({
+            camera_id: other.cameraId,
+            host: HOST,
+            port: other.brokerPort,
+            exchange_port: other.exchangePort,
+          })),
         central: { host: HOST, port: centralBrokerPort },
       },
       api: { port: node.apiPort },
       offload: { server_url: url, auto_upload: true, upload_on_record_stop: true, retry_delay_sec: 1 },
       runtime_dir: node.runtimeDir,
-      state_dir: join(directory, 'state', id),
+      state_dir: node.stateDir,
     };
     writeConfig(node.configFile, config);
   });

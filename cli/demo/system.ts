@@ -78,7 +78,7 @@ function fromSource(shell: Shell, place: DemoPlace): ChildSpec[] {
   ];
 }
 
-/** One process per service, from self-contained bundles. */
+/** One process per service that the demo has something to do for, from self-contained bundles. */
 function fromBundles(shell: Shell, place: DemoPlace, bundles: string): ChildSpec[] {
   const spec = (name: string, bundle: string, configFile: string, logFile: string): ChildSpec => ({
     name,

@@ -2,8 +2,6 @@ import type { ComponentChildren } from 'preact';
 import type { Problem } from '../live/http.ts';
 import type { Tone } from './tone.ts';
 
-export type { Tone } from './tone.ts';
-
 /** Something to know, with its weight. */
 export function Notice({
   tone,

@@ -40,7 +40,10 @@ export function RecordingTable({
       facts: factsOf(recording, manifests.get(key), gaps),
     };
   });
-  const rows = columns[0]?.facts.map(({ name, note }) => ({ name, note })) ?? [];
+  const rows =
+    columns[0]?.facts.flatMap(({ name, note }, row) =>
+      columns.every(({ facts }) => facts[row]?.nothing) ? [] : [{ name, note, row }],
+    ) ?? [];
   return (
     <section class="section" aria-labelledby="recordings">
       <div class="section-head">
@@ -63,7 +66,7 @@ export function RecordingTable({
             </tr>
           </thead>
           <tbody>
-            {rows.map(({ name, note }, row) => (
+            {rows.map(({ name, note, row }) => (
               <tr key={name}>
                 <th scope="row">
                   {name}

@@ -1,10 +1,13 @@
 import type { RigView } from '#contracts/http-node.ts';
 import type { NodeStatus } from '#contracts/states.ts';
 import { Facts } from '../components/facts.tsx';
-import type { Tone } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
 import { ProgressBar } from '../components/progress-bar.tsx';
-import { bytesText, clockTime, figure, minutesText, UNKNOWN } from '../live/format.ts';
+import type { Tone } from '../components/tone.ts';
+import { bytesText, clockTime, codecText, figure, minutesText, UNKNOWN } from '../live/format.ts';
+import { notesOf } from './camera-notes.ts';
+import { clockFacts, clockLine } from './clock-words.ts';
+import { conditionFacts } from './condition.ts';
 import type { RigProblem } from './rig-summary.ts';
 
 type RigNode = RigView['nodes'][number];
@@ -38,7 +41,17 @@ export function CameraCard({ node, problems }: { node: RigNode; problems: readon
           {remedy === undefined ? null : <span class="remedy"> {remedy}</span>}
         </p>
       ))}
-      {recorder && status ? <Facts facts={factsOf(status, recorder)} /> : null}
+      {recorder && status ? (
+        <>
+          <Facts facts={[...factsOf(recorder), ...conditionFacts(status)]} />
+          {notesOf(recorder).map((note) => (
+            <p key={note} class="card-note">
+              {note}
+            </p>
+          ))}
+        </>
+      ) : null}
+      {available && status?.sync ? <ClockFacts sync={status.sync} /> : null}
       {available && status ? <Offload items={status.offload} /> : null}
     </article>
   );
@@ -53,12 +66,15 @@ function stateOf({ available, status }: RigNode, problems: readonly RigProblem[]
   return tone === 'calm' && problems.length > 0 ? ['warning', word] : [tone, word];
 }
 
-function factsOf({ sync }: NodeStatus, { recording, camera, disk }: NonNullable<NodeStatus['recorder']>) {
-  const clock = sync?.clock;
-  const offset =
-    clock?.offset_ms === null || clock?.offset_ms === undefined
-      ? 'not measured'
-      : `${clock.offset_ms.toFixed(2)} ± ${clock.bound_ms === null ? '?' : clock.bound_ms.toFixed(2)} ms`;
+function factsOf({
+  recording,
+  profile,
+  camera,
+  disk,
+  audio,
+  encoder_restarts,
+  disk_errors,
+}: NonNullable<NodeStatus['recorder']>): (readonly [string, string])[] {
   const facts: (readonly [string, string])[] = [];
   if (recording)
     facts.push(
@@ -71,14 +87,29 @@ function factsOf({ sync }: NodeStatus, { recording, camera, disk }: NonNullable<
       ['Frames a second', figure(recording.fps, 1)],
       ['Bit rate', figure(recording.bitrate_mbps, 1, 'Mbit/s')],
     );
+  if (encoder_restarts > 0) facts.push(['Encoder restarts', `${encoder_restarts}`]);
+  if (disk_errors > 0) facts.push(['Disk errors', `${disk_errors}`]);
   facts.push(
-    ['Picture', camera.present ? `${camera.width}×${camera.height}, ${camera.fps} fps` : UNKNOWN],
-    ['Codec', camera.present ? camera.codec.toUpperCase() : UNKNOWN],
+    ['Picture', camera.present ? `${camera.width}×${camera.height}, ${camera.fps}/s` : UNKNOWN],
+    ['Codec', camera.present ? codecText(camera.codec) : UNKNOWN],
     ['Free space', bytesText(disk.free_bytes)],
     ['Room for', minutesText(disk.minutes_left)],
-    ['Clock offset', offset],
+    ...(profile?.measured ? [['Encoder', 'measured'] as const] : []),
+    ...(audio.enabled ? [['Sound', 'on'] as const] : []),
   );
   return facts;
+}
+
+/** One line; what is behind it unfolds. */
+function ClockFacts({ sync }: { sync: NonNullable<NodeStatus['sync']> }) {
+  return (
+    <details class="clock">
+      <summary>
+        <span class="soft">Clock</span> <span class="figures">{clockLine(sync)}</span>
+      </summary>
+      <Facts facts={clockFacts(sync)} />
+    </details>
+  );
 }
 
 /** What is being brought home; nothing when all is. */

@@ -85,14 +85,16 @@ function Picture({
       {preview.url === undefined ? null : (
         <img src={preview.url} alt={`What ${node.camera_id} sees`} data-old={trouble !== undefined} />
       )}
-      {guides ? <Guides overlapLeft={position !== 'left'} overlapRight={position !== 'right'} /> : null}
+      {guides && preview.url !== undefined ? (
+        <Guides overlapLeft={position !== 'left'} overlapRight={position !== 'right'} />
+      ) : null}
       {preview.url === undefined ? (
         <span class="picture-words" title={problem?.message}>
-          {trouble ?? 'Waiting for a picture'}
+          <span>{trouble ?? 'Waiting for a picture'}</span>
         </span>
       ) : trouble === undefined ? null : (
         <span class="picture-words" title={problem?.message}>
-          Old picture: {trouble}
+          <span>Old picture: {trouble}</span>
         </span>
       )}
     </div>

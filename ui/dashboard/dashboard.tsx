@@ -1,18 +1,22 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { RigView } from '#contracts/http-node.ts';
+import type { BusEvent, RigView } from '#contracts/http-node.ts';
 import { commonRoutes, nodeRoutes } from '#contracts/routes.ts';
-import { ProblemNotice } from '../components/notice.tsx';
+import { Notice, ProblemNotice } from '../components/notice.tsx';
 import { LostBanner, TopBar } from '../components/top-bar.tsx';
 import { useEvents } from '../live/events.ts';
 import { type Problem, problemIn } from '../live/http.ts';
+import { BeforeMatch } from './before-match.tsx';
 import { CameraCard } from './camera-card.tsx';
 import { CameraStrip } from './camera-strip.tsx';
+import { rigNetwork } from './condition.ts';
 import { type Happening, Happenings, toHappening } from './happenings.tsx';
 import { Hero } from './hero.tsx';
 import { type Leave, PinGate } from './pin-gate.tsx';
 import { Recordings } from './recordings.tsx';
 import { summarize } from './rig-summary.ts';
+import { SetClock } from './set-clock.tsx';
 import { StartStop } from './start-stop.tsx';
+import { Updates } from './updates.tsx';
 
 /** Something that happened stays on the page until newer things push it off. */
 const HAPPENINGS_SHOWN = 6;
@@ -25,10 +29,12 @@ export function Dashboard() {
 function Rig({ operator, recheck, leave }: Leave) {
   const [rig, setRig] = useState<{ view: RigView; heardMs: number }>();
   const [happenings, setHappenings] = useState<Happening[]>([]);
+  const [deletions, setDeletions] = useState(0);
   const counter = useRef(0);
   const connection = useEvents(nodeRoutes.events, {
     rig: (data) => setRig({ view: data as RigView, heardMs: performance.now() }),
     event: (data) => {
+      if ((data as BusEvent).name === 'recording/deleted') setDeletions((before) => before + 1);
       const happening = toHappening(data, ++counter.current);
       if (happening) setHappenings((all) => [happening, ...all].slice(0, HAPPENINGS_SHOWN));
     },
@@ -52,7 +58,13 @@ function Rig({ operator, recheck, leave }: Leave) {
         <StartStop summary={summary} disabled={stale || !operator} operator={operator} />
         {view ? (
           <>
+            <OwnNetwork nodes={view.nodes} />
+            {operator && summary.phase !== 'recording' ? (
+              <SetClock nodes={view.nodes} disabled={stale} />
+            ) : null}
+            <Updates nodes={view.nodes} operator={operator} stale={stale} />
             <CameraStrip nodes={view.nodes} recording={summary.phase === 'recording'} />
+            <BeforeMatch nodes={view.nodes} heardMs={rig?.heardMs ?? 0} operator={operator} stale={stale} />
             <Happenings happenings={happenings} />
             <section aria-labelledby="cameras">
               <h2 id="cameras">Cameras</h2>
@@ -62,7 +74,13 @@ function Rig({ operator, recheck, leave }: Leave) {
                 ))}
               </div>
             </section>
-            <Recordings view={view} phase={summary.phase} />
+            <Recordings
+              view={view}
+              phase={summary.phase}
+              deletions={deletions}
+              mayDelete={operator}
+              stale={stale}
+            />
             <Footer view={view} leave={leave} />
           </>
         ) : (
@@ -72,6 +90,19 @@ function Rig({ operator, recheck, leave }: Leave) {
         )}
       </main>
     </>
+  );
+}
+
+function OwnNetwork({ nodes }: { nodes: RigView['nodes'] }) {
+  const own = rigNetwork(nodes);
+  if (!own) return null;
+  return (
+    <Notice tone="calm" title={`The rig is its own network: ${own.ssid}`}>
+      <p class="soft">
+        {own.camera} has opened it, as no known network is near. It has no internet. When a known network
+        returns and nothing records, the cameras go back to it by themselves.
+      </p>
+    </Notice>
   );
 }
 

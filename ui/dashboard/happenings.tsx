@@ -35,8 +35,10 @@ function wordsOf(
     case 'recording/finished':
       return {
         tone: payload.recovered === true ? 'warning' : 'calm',
-        text: `${payload.recovered === true ? 'file recovered' : 'file finished'}${payload.part === 1 ? '' : `, part ${payload.part}`}`,
+        text: `${payload.recovered === true ? 'file recovered' : 'file finished'}${partOf(payload)}`,
       };
+    case 'recording/deleted':
+      return { tone: 'calm', text: `deleted ${payload.session_id}${partOf(payload)}: it is home` };
     case 'offload/finished':
       return { tone: 'calm', text: 'recording is home' };
     case 'offload/failed':
@@ -48,6 +50,8 @@ function wordsOf(
       return undefined;
   }
 }
+
+const partOf = ({ part }: Record<string, unknown>): string => (part === 1 ? '' : `, part ${part}`);
 
 function messageOf(error: unknown): string {
   if (typeof error !== 'object' || error === null || !('message' in error))

@@ -32,8 +32,8 @@ export function Hero({ summary, heardMs, stale }: { summary: RigSummary; heardMs
           <dd data-testid="lasts">
             {lasts ? (
               <>
-                <strong class="figures">{minutesText(lasts.minutes)}</strong> on {lasts.camera}, the fullest
-                disk
+                <strong class="figures">{minutesText(lasts.minutes)}</strong> on {lasts.camera},{' '}
+                {lasts.ends === 'disk' ? 'the fullest disk' : 'the emptiest battery'}
               </>
             ) : phase === 'starting' ? (
               'Not known yet'
@@ -52,7 +52,8 @@ export function Hero({ summary, heardMs, stale }: { summary: RigSummary; heardMs
                 <strong>Nothing</strong>
               )
             ) : (
-              <ul class="problems">
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: a long list scrolls, also for those who have keys alone
+              <ul class="problems" tabIndex={0}>
                 {problems.map((problem) => (
                   <Problem key={`${problem.camera} ${problem.text}`} problem={problem} />
                 ))}

@@ -1,15 +1,11 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import type { LightView, SessionView } from '#contracts/http-node.ts';
 import { nodeRoutes } from '#contracts/routes.ts';
 import { ProblemNotice } from '../components/notice.tsx';
 import { Mark } from '../components/top-bar.tsx';
 import { deleteJson, getJson, type Problem, postJson, problemIn } from '../live/http.ts';
-
-/** What this browser may do at this node; `role` is null before the PIN. */
-interface Session {
-  readonly role: 'viewer' | 'operator' | null;
-  readonly access: 'loopback' | 'trusted-lan' | 'pin';
-}
+import { lightWords } from './light-words.ts';
 
 /** What the page behind the gate needs to know. */
 export interface Leave {
@@ -22,22 +18,16 @@ export interface Leave {
 
 const LIGHT_EVERY_MS = 2000;
 const RETRY_MS = 2000;
-const LIGHT_WORDS: Record<string, string> = {
-  recording: 'Recording',
-  ok: 'Ready',
-  warning: 'Needs attention',
-  fault: 'Fault',
-};
 
 /** Asks for the rig's PIN where the node wants one; shows the traffic light until then. */
 export function PinGate({ children }: { children: (leave: Leave) => ComponentChildren }) {
-  const [session, setSession] = useState<Session>();
+  const [session, setSession] = useState<SessionView>();
   const [problem, setProblem] = useState<Problem>();
 
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = (): void => {
-      getJson<Session>(nodeRoutes.session).then(setSession, (error: unknown) => {
+      getJson<SessionView>(nodeRoutes.session).then(setSession, (error: unknown) => {
         setProblem(problemIn(error));
         timer = setTimeout(ask, RETRY_MS);
       });
@@ -48,11 +38,11 @@ export function PinGate({ children }: { children: (leave: Leave) => ComponentChi
 
   const recheck = (): void => {
     // No answer says nothing about the session; that the camera is gone is on the page already.
-    getJson<Session>(nodeRoutes.session).then(setSession, () => undefined);
+    getJson<SessionView>(nodeRoutes.session).then(setSession, () => undefined);
   };
   const leave = async (): Promise<void> => {
     await deleteJson(nodeRoutes.session);
-    setSession(await getJson<Session>(nodeRoutes.session));
+    setSession(await getJson<SessionView>(nodeRoutes.session));
   };
   if (session?.role)
     return children({
@@ -80,27 +70,24 @@ export function PinGate({ children }: { children: (leave: Leave) => ComponentChi
 
 /** All that the rig's network sees without a session. */
 function Light() {
-  const [light, setLight] = useState<string>();
+  const [seen, setSeen] = useState<LightView>();
   useEffect(() => {
     const read = (): void => {
-      getJson<{ light: string }>(nodeRoutes.light).then(
-        (answer) => setLight(answer.light),
-        () => setLight(undefined),
-      );
+      getJson<LightView>(nodeRoutes.light).then(setSeen, () => setSeen(undefined));
     };
     read();
     const timer = setInterval(read, LIGHT_EVERY_MS);
     return () => clearInterval(timer);
   }, []);
   return (
-    <p class="light" data-light={light ?? 'unknown'}>
+    <p class="light" data-light={seen?.light ?? 'unknown'} data-recording={seen?.recording ?? false}>
       <span class="lamp" aria-hidden="true" />
-      {light === undefined ? 'Not known' : (LIGHT_WORDS[light] ?? light)}
+      <span data-testid="light">{seen ? lightWords(seen) : 'Not known'}</span>
     </p>
   );
 }
 
-function PinForm({ onOpened }: { onOpened: (session: Session) => void }) {
+function PinForm({ onOpened }: { onOpened: (session: SessionView) => void }) {
   const [pin, setPin] = useState('');
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
@@ -114,7 +101,7 @@ function PinForm({ onOpened }: { onOpened: (session: Session) => void }) {
     setBusy(true);
     setProblem(undefined);
     try {
-      onOpened(await postJson<Session>(nodeRoutes.session, { pin }));
+      onOpened(await postJson<SessionView>(nodeRoutes.session, { pin }));
     } catch (error) {
       setProblem(problemIn(error));
       setPin('');

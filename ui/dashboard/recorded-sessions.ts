@@ -8,6 +8,8 @@ export interface RecordedSession {
   /** Of the camera that recorded longest, all its parts together. */
   readonly durationSec: number;
   readonly sizeBytes: number;
+  /** Of what is on the central server too. */
+  readonly homeBytes: number;
   /** Whether all of it is on the central server. */
   readonly offloaded: boolean;
   /** What its cameras did not record between the agreed start and their last frame; those that lack nothing are left out. */
@@ -41,6 +43,9 @@ export function sessionsOf(items: readonly Item[]): RecordedSession[] {
         startedAt: group.map(({ manifest }) => manifest.timing.start_time).sort()[0] ?? '',
         durationSec: Math.max(...perCamera.values()),
         sizeBytes: group.reduce((sum, { manifest }) => sum + manifest.file.size_bytes, 0),
+        homeBytes: group
+          .filter(({ manifest }) => manifest.touchline?.offloaded)
+          .reduce((sum, { manifest }) => sum + manifest.file.size_bytes, 0),
         lacks: lacksOf(group),
         offloaded: group.every(({ manifest }) => manifest.touchline?.offloaded === true),
         files: group

@@ -6,13 +6,30 @@ import { Empty } from '../components/notice.tsx';
 import { Pill } from '../components/pill.tsx';
 import { bytesText, clockTime, dateText, lengthText } from '../live/format.ts';
 import { getJson, type Problem, path, problemIn } from '../live/http.ts';
+import { DeleteOffloaded } from './delete-offloaded.tsx';
 import { HlsVideo } from './hls-video.tsx';
 import { type RecordedSession, sessionsOf } from './recorded-sessions.ts';
 import type { RigSummary } from './rig-summary.ts';
 import { troubleOf } from './trouble-words.ts';
 
-/** Recordings on the cameras, by session; read again whenever the rig's phase, a camera's part or what is brought home changes. */
-export function Recordings({ view, phase }: { view: RigView; phase: RigSummary['phase'] }) {
+/**
+ * Recordings on the cameras, by session; read again whenever the rig's phase, a camera's part or what is brought home or
+ * deleted changes.
+ */
+export function Recordings({
+  view,
+  phase,
+  deletions,
+  mayDelete,
+  stale,
+}: {
+  view: RigView;
+  phase: RigSummary['phase'];
+  /** Files that were deleted since the page is open. */
+  deletions: number;
+  mayDelete: boolean;
+  stale: boolean;
+}) {
   const { nodes } = view;
   const [lists, setLists] = useState<{ sessions: RecordedSession[]; problems: [string, Problem][] }>();
   const [watched, setWatched] = useState<{ title: string; address: string }>();
@@ -21,7 +38,7 @@ export function Recordings({ view, phase }: { view: RigView; phase: RigSummary['
     .flatMap(({ status }) => status?.offload ?? [])
     .filter(({ state }) => state === 'offloaded').length;
   const parts = nodes.map(({ status }) => status?.recorder?.recording?.part ?? 0);
-  const occasion = `${cameras.join(' ')} ${phase} ${parts.join(' ')} ${home}`;
+  const occasion = `${cameras.join(' ')} ${phase} ${parts.join(' ')} ${home} ${deletions}`;
   const running = runningSessions(view);
 
   useEffect(() => {
@@ -92,6 +109,13 @@ export function Recordings({ view, phase }: { view: RigView; phase: RigSummary['
           ))}
         </ul>
       )}
+      {mayDelete ? (
+        <DeleteOffloaded
+          sessions={(lists?.sessions ?? []).filter(({ uid }) => !running.has(uid))}
+          cameras={cameras}
+          disabled={stale}
+        />
+      ) : null}
       {watched ? (
         <Dialog title={watched.title} onClose={() => setWatched(undefined)}>
           <HlsVideo address={watched.address} />

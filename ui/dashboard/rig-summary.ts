@@ -1,10 +1,10 @@
 import type { RigView } from '#contracts/http-node.ts';
 import type { NodeStatus } from '#contracts/states.ts';
+import type { Tone } from '../components/tone.ts';
+import { unsetClock } from './clock-words.ts';
 import { meaningOf } from './trouble-words.ts';
 
 /** What the first screen says, decided from what the rig told. Pure: the page only draws it. */
-
-export type Tone = 'calm' | 'recording' | 'warning' | 'fault' | 'unknown';
 
 export interface RigProblem {
   readonly tone: 'warning' | 'fault';
@@ -23,8 +23,12 @@ export interface RigSummary {
   readonly session: string | null;
   /** Seconds recorded as of `view`; null while nothing is recorded. */
   readonly recordedSec: number | null;
-  /** The camera whose disk is full first. */
-  readonly lasts: { readonly minutes: number; readonly camera: string } | null;
+  /** What ends a recording first: the disk that is full, or the battery that is empty. */
+  readonly lasts: {
+    readonly minutes: number;
+    readonly camera: string;
+    readonly ends: 'disk' | 'battery';
+  } | null;
   readonly problems: readonly RigProblem[];
   readonly action: 'start' | 'stop' | null;
 }
@@ -52,7 +56,7 @@ export function summarize(view: RigView | undefined): RigSummary {
     : problems.length > 0
       ? 'warning'
       : 'calm';
-  const lasts = leastSpace(present);
+  const lasts = firstEnd(present);
   const total = view.nodes.length;
   if (present.length === 0)
     return {
@@ -124,7 +128,7 @@ export function summarize(view: RigView | undefined): RigSummary {
     phase: 'ready',
     tone: able.length < total ? 'warning' : worst === 'fault' ? 'warning' : worst,
     headline: 'Ready',
-    detail: able.length === total ? allOf(total) : `${able.length} of ${total} cameras can record`,
+    detail: `${able.length === total ? allOf(total) : `${able.length} of ${total} cameras can record`}${armedText(present)}`,
     action: 'start',
   };
 }
@@ -142,26 +146,40 @@ function canRecord(status: NodeStatus | null): boolean {
   return recorder?.camera.present === true && !recorder.gates.some(({ level }) => level === 'hard');
 }
 
-function leastSpace(nodes: readonly RigNode[]): RigSummary['lasts'] {
-  const known = nodes.flatMap(({ camera_id, status }) => {
-    const minutes = status?.recorder?.disk.minutes_left;
-    return minutes === null || minutes === undefined ? [] : [{ camera: camera_id as string, minutes }];
+function firstEnd(nodes: readonly RigNode[]): RigSummary['lasts'] {
+  const known = nodes.flatMap(({ camera_id: camera, status }) => {
+    const battery = status?.health?.battery;
+    const ends = [
+      { ends: 'disk', minutes: status?.recorder?.disk.minutes_left },
+      { ends: 'battery', minutes: battery?.charging ? null : battery?.minutes_left },
+    ] as const;
+    return ends.flatMap(({ ends: end, minutes }) =>
+      minutes === null || minutes === undefined ? [] : [{ camera: camera as string, minutes, ends: end }],
+    );
   });
   return known.sort((a, b) => a.minutes - b.minutes)[0] ?? null;
 }
 
 /** Cameras that are there and record nothing while others do; while the rig stops, some end before the others. */
 function absentees({ nodes, session }: RigView): ReadonlyMap<RigNode, RigProblem> {
-  const durations = nodes.flatMap(({ available, status }) =>
-    available && status?.recorder?.recording ? [status.recorder.recording.duration_sec] : [],
+  const ages = nodes.flatMap(({ available, status }) =>
+    available && status?.recorder?.recording ? [sinceStartSec(status.at, status.recorder.recording)] : [],
   );
-  if (durations.length === 0 || session?.state === 'stopped') return new Map();
-  const fresh = Math.max(...durations) < FRESH_SEC;
+  if (ages.length === 0 || session?.state === 'stopped') return new Map();
+  const fresh = Math.max(...ages) < FRESH_SEC;
   return new Map(
     nodes
       .filter(({ available, status }) => available && status && !status.recorder?.recording)
       .map((node) => [node, absence(node, fresh)]),
   );
+}
+
+/** A film may have begun before the start, and a clock may be anywhere: the shorter of both. */
+function sinceStartSec(
+  at: string,
+  { start_at, duration_sec }: NonNullable<NonNullable<NodeStatus['recorder']>['recording']>,
+): number {
+  return Math.min(duration_sec, (Date.parse(at) - Date.parse(start_at)) / 1000);
 }
 
 function absence({ camera_id, status }: RigNode, fresh: boolean): RigProblem {
@@ -212,6 +230,14 @@ function problemsOf(
     if (typeof offset === 'number' && Math.abs(offset) > OFFSET_WARN_MS)
       found.push({ tone: 'warning', camera: camera_id, text: `its clock is off by ${offset.toFixed(1)} ms` });
   }
+  const unset = unsetClock(nodes);
+  if (unset)
+    found.push({
+      tone: 'warning',
+      camera: unset.camera,
+      text: 'does not know what time it is',
+      remedy: 'Before the match, its clock can be set from a phone.',
+    });
   return found.sort((a, b) => Number(b.tone === 'fault') - Number(a.tone === 'fault'));
 }
 
@@ -225,6 +251,12 @@ function isFault(status: NodeStatus, code: string): boolean {
 
 function allOf(total: number): string {
   return total === 1 ? 'The one camera' : `All ${total} cameras`;
+}
+
+function armedText(nodes: readonly RigNode[]): string {
+  const armed = nodes.filter(({ status }) => status?.recorder?.state === 'armed').length;
+  if (armed === 0) return '';
+  return armed === nodes.length ? ', armed' : `, ${armed} armed`;
 }
 
 function names(nodes: readonly RigNode[]): string {

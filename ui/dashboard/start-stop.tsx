@@ -1,19 +1,31 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { StartResult, StopResult } from '#contracts/commands.ts';
 import { nodeRoutes } from '#contracts/routes.ts';
-import { Notice, ProblemNotice } from '../components/notice.tsx';
-import { type Problem, postJson, problemIn } from '../live/http.ts';
+import { Notice } from '../components/notice.tsx';
+import type { Tone } from '../components/tone.ts';
+import { useNow } from '../live/events.ts';
+import { postJson, problemIn } from '../live/http.ts';
 import type { RigSummary } from './rig-summary.ts';
 import { savedAs, sessionName } from './session-name.ts';
+import { AGAIN_WITHIN_MS, couldJoin, leftOut, type StartRefusal, startRefusal } from './start-refusal.ts';
 
 /** A stop has to be meant: the second tap has this long. */
 const CONFIRM_MS = 4000;
 
-type Outcome =
-  | { readonly kind: 'refused'; readonly what: string; readonly problem: Problem; readonly retry: boolean }
-  | { readonly kind: 'missing'; readonly cameras: StartResult['cameras'] };
+/** What came of the last tap, unless it is what the page shows anyway. */
+interface Outcome {
+  readonly kind: 'refused' | 'missing';
+  readonly tone: Tone;
+  readonly title: string;
+  readonly lines: StartRefusal['lines'];
+  readonly remedy?: string;
+  /** Until when the same tap again means "record anyway", milliseconds of `performance.now`. */
+  readonly againUntilMs?: number;
+  /** Cameras that warnings keep out can be brought in. */
+  readonly couldJoin?: boolean;
+}
 
-/** One thumb starts and stops the rig. */
+/** One thumb starts and stops the rig. What it is told stands beside the button, which stays where it is. */
 export function StartStop({
   summary,
   disabled,
@@ -27,7 +39,10 @@ export function StartStop({
   const [busy, setBusy] = useState(false);
   const [asked, setAsked] = useState(false);
   const [outcome, setOutcome] = useState<Outcome>();
+  const now = useNow(250);
   const { action, phase } = summary;
+  const againMs = outcome?.againUntilMs === undefined ? 0 : outcome.againUntilMs - now;
+  const again = againMs > 0 && action === 'start';
 
   useEffect(() => {
     if (!asked) return undefined;
@@ -36,63 +51,61 @@ export function StartStop({
   }, [asked]);
   useEffect(() => {
     if (phase !== 'recording') setAsked(false);
-    if (phase === 'recording') setOutcome((now) => (now?.kind === 'refused' ? undefined : now));
+    if (phase === 'recording') setOutcome((last) => (last?.kind === 'refused' ? undefined : last));
     if (phase === 'finalizing') setOutcome(undefined);
   }, [phase]);
 
-  const run = async (what: string, work: () => Promise<Outcome | undefined>): Promise<void> => {
+  const run = async (
+    work: () => Promise<Outcome | undefined>,
+    refused: (error: unknown) => Outcome,
+  ): Promise<void> => {
     setBusy(true);
     setOutcome(undefined);
     try {
       setOutcome(await work());
     } catch (error) {
-      const problem = problemIn(error);
-      setOutcome({ kind: 'refused', what, problem, retry: problem.code === 'no_camera_ready' });
+      setOutcome(refused(error));
     } finally {
       setBusy(false);
     }
   };
   const start = (override = false): Promise<void> =>
-    run('The rig did not start', async () => {
+    run(async () => {
       const sessionId = sessionName(name);
-      const session = sessionId === undefined ? {} : { session_id: sessionId };
       const { cameras } = await postJson<StartResult>(nodeRoutes.rigStart, {
-        ...session,
+        ...(sessionId === undefined ? {} : { session_id: sessionId }),
         ...(override ? { override } : {}),
       });
-      const missing = cameras.filter(({ state }) => state !== 'ready');
-      setName('');
-      return missing.length > 0 ? { kind: 'missing', cameras: missing } : undefined;
-    });
+      const lines = leftOut(cameras);
+      if (lines.length === 0) {
+        setName('');
+        return undefined;
+      }
+      const title = 'Recording without some cameras';
+      return { kind: 'missing', tone: 'warning', title, lines, couldJoin: couldJoin(cameras) };
+    }, refusedStart);
   const stop = (): Promise<void> =>
-    run('The rig did not stop', async () => {
-      await postJson<StopResult>(nodeRoutes.rigStop);
-      return undefined;
-    });
+    run(
+      async () => {
+        await postJson<StopResult>(nodeRoutes.rigStop);
+        return undefined;
+      },
+      (error) => {
+        const { message, remedy } = problemIn(error);
+        const title = 'The rig did not stop';
+        return {
+          kind: 'refused',
+          tone: 'fault',
+          title,
+          lines: [{ camera: null, text: message }],
+          ...(remedy === undefined ? {} : { remedy }),
+        };
+      },
+    );
+  const shown = outcome?.againUntilMs !== undefined && !again ? undefined : outcome;
 
   return (
     <section class="start-stop" aria-label="Start and stop">
-      {outcome?.kind === 'refused' ? (
-        <ProblemNotice problem={outcome.problem} what={outcome.what}>
-          {outcome.retry ? (
-            <button type="button" class="button" onClick={() => void start(true)}>
-              Start in spite of warnings
-            </button>
-          ) : null}
-        </ProblemNotice>
-      ) : null}
-      {outcome?.kind === 'missing' ? (
-        <div role="alert">
-          <Notice tone="warning" title="Recording without some cameras">
-            {outcome.cameras.map(({ camera_id, state, reason }) => (
-              <p key={camera_id}>
-                <strong>{camera_id}</strong>{' '}
-                {reason ?? (state === 'silent' ? 'did not answer' : 'was not ready')}
-              </p>
-            ))}
-          </Notice>
-        </div>
-      ) : null}
       {action === 'start' ? (
         <div class="field">
           <label for="match-name">Name of the match, if you like</label>
@@ -113,6 +126,14 @@ export function StartStop({
         </div>
       ) : null}
       <div class="thumb">
+        {shown ? (
+          <Told
+            outcome={shown}
+            disabled={disabled || busy}
+            onJoin={() => void start(true)}
+            onClose={() => setOutcome(undefined)}
+          />
+        ) : null}
         {action === 'stop' ? (
           <button
             type="button"
@@ -133,6 +154,7 @@ export function StartStop({
             type="button"
             class="button big"
             data-kind="start"
+            data-asked={again}
             data-busy={busy}
             disabled={disabled || busy || action === null}
             onClick={() => void start()}
@@ -141,11 +163,59 @@ export function StartStop({
               ? 'Starting …'
               : phase === 'finalizing'
                 ? 'Finishing …'
-                : 'Start recording'}
+                : again
+                  ? `Record anyway · ${Math.ceil(againMs / 1000)} s`
+                  : 'Start recording'}
           </button>
         )}
         {operator ? null : <p class="soft">You may look; starting and stopping needs the operator PIN.</p>}
       </div>
     </section>
+  );
+}
+
+function refusedStart(error: unknown): Outcome {
+  const problem = problemIn(error);
+  const { again, title, lines } = startRefusal(problem);
+  const told = { kind: 'refused', title, lines } as const;
+  if (again) return { ...told, tone: 'warning', againUntilMs: performance.now() + AGAIN_WITHIN_MS };
+  return { ...told, tone: 'fault', ...(problem.remedy === undefined ? {} : { remedy: problem.remedy }) };
+}
+
+/** What the rig answered, above the button on a phone and below it on a desk. */
+function Told({
+  outcome: { tone, title, lines, remedy, againUntilMs, couldJoin },
+  disabled,
+  onJoin,
+  onClose,
+}: {
+  outcome: Outcome;
+  disabled: boolean;
+  onJoin: () => void;
+  onClose: () => void;
+}) {
+  return (
+    <div class="told" role="alert" data-testid="told">
+      <Notice tone={tone} title={title}>
+        {lines.map(({ camera, text }) => (
+          <p key={`${camera} ${text}`}>
+            {camera === null ? null : <strong>{camera}</strong>} {text}
+          </p>
+        ))}
+        {remedy === undefined ? null : <p class="soft">{remedy}</p>}
+        {againUntilMs === undefined ? (
+          <div class="told-answers">
+            {couldJoin ? (
+              <button type="button" class="button" disabled={disabled} onClick={onJoin}>
+                Record with them anyway
+              </button>
+            ) : null}
+            <button type="button" class="button" onClick={onClose}>
+              Close
+            </button>
+          </div>
+        ) : null}
+      </Notice>
+    </div>
   );
 }

@@ -28,6 +28,11 @@ export function lengthText(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
+/** How a clock was set: `forward by 1.2 s`, `back by 33 ms`. */
+export function stepText(ms: number): string {
+  return `${ms < 0 ? 'back' : 'forward'} by ${lengthText(Math.abs(ms) / 1000)}`;
+}
+
 /** `95` → `1 h 35 min`; beyond two days in days. */
 export function minutesText(minutes: number | null | undefined): string {
   if (minutes === null || minutes === undefined || !Number.isFinite(minutes)) return UNKNOWN;
@@ -52,6 +57,19 @@ export function figure(value: number | null | undefined, digits = 0, unit = ''):
   return unit === '' ? value.toFixed(digits) : `${value.toFixed(digits)} ${unit}`;
 }
 
+/** A bound, which is never rounded to less than it is. */
+export function boundFigure(value: number, digits: number): string {
+  const steps = 10 ** digits;
+  // A figure such as 0.4 is a little more than itself in binary.
+  return figure(Math.ceil(value * steps - 1e-9) / steps, digits);
+}
+
+/** A number with its sign; what rounds to nothing has none to lose. */
+export function signed(value: number | null | undefined, digits = 0, unit = ''): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
+  return `${Number(value.toFixed(digits)) < 0 ? '−' : '+'}${figure(Math.abs(value), digits, unit)}`;
+}
+
 /** Wire time in this browser's zone and language. */
 export function dateText(wireTime: string | null | undefined): string {
   if (!wireTime) return UNKNOWN;
@@ -61,4 +79,17 @@ export function dateText(wireTime: string | null | undefined): string {
 /** `1 camera`, `3 cameras`. */
 export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
+}
+
+const PROFILE = /^(h26[45]|mjpeg) (\d+)x(\d+)@([\d.]+)$/;
+
+/** `h265 3840x2160@30` → `H.265 3840×2160, 30 fps`; anything else as it is. */
+export function profileText(profile: string): string {
+  const [, codec, width, height, fps] = PROFILE.exec(profile) ?? [];
+  return codec === undefined ? profile : `${codecText(codec)} ${width}×${height}, ${fps} fps`;
+}
+
+/** `h264` → `H.264`. */
+export function codecText(codec: string): string {
+  return codec.toUpperCase().replace(/^H26/, 'H.26');
 }

@@ -22,12 +22,20 @@ const TIMEOUT_MS = 15_000;
 
 export const getJson = <T>(path: string, signal?: AbortSignal): Promise<T> =>
   request<T>('GET', path, undefined, signal);
-export const postJson = <T>(path: string, body: object = {}): Promise<T> => request<T>('POST', path, body);
+/** `timeoutMs`: of what takes longer than an answer usually does. */
+export const postJson = <T>(path: string, body: object = {}, timeoutMs?: number): Promise<T> =>
+  request<T>('POST', path, body, undefined, timeoutMs);
 export const deleteJson = <T>(path: string): Promise<T> => request<T>('DELETE', path);
 
 /** Rejects with a `Refusal`. */
-async function request<T>(method: string, path: string, body?: object, signal?: AbortSignal): Promise<T> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+async function request<T>(
+  method: string,
+  path: string,
+  body?: object,
+  signal?: AbortSignal,
+  timeoutMs = TIMEOUT_MS,
+): Promise<T> {
+  const timeout = AbortSignal.timeout(timeoutMs);
   const response = await fetch(path, {
     method,
     ...(body === undefined

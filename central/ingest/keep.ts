@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { StoredSession, type UploadFields, type UploadResult } from '#contracts/http-central.ts';
 import { recordingId } from '#contracts/ids.ts';
@@ -79,6 +80,8 @@ async function place(
       await draft.commit(video);
     }
     if (manifest) await addManifest(parts, transaction, upload, session.session_uid, session.folder);
+    await addTimeline(store, session.folder, fields);
+    await addMarks(store, session.folder, fields);
     return result(good);
   }
 
@@ -88,6 +91,8 @@ async function place(
   }
   if (placement.kind === 'new-session') await openSession(store, transaction, session);
   if (manifest) await putText(store, centralLayout.manifest(session.folder, cameraId, part), manifest.text);
+  await addTimeline(store, session.folder, fields);
+  await addMarks(store, session.folder, fields);
   await draft.commit(video);
   await transaction
     .insertInto('recording')
@@ -123,6 +128,28 @@ async function openSession(
   await putText(store, centralLayout.sessionRecord(row.folder), `${JSON.stringify(record, null, 2)}\n`);
 }
 
+/** What the clocks said; the first that comes stays. */
+async function addTimeline(
+  store: BlobStore,
+  folder: string,
+  { session_id, camera_id, part, timeline }: UploadFields,
+): Promise<void> {
+  const name = centralLayout.timeline(folder, session_id, camera_id, part);
+  if (timeline === undefined || (await store.find(name))) return;
+  // A form's text may arrive with the line ends of RFC 7578, section 4.6.
+  await putText(store, name, timeline.replaceAll('\r\n', '\n'));
+}
+
+/** The moments of a session come with each of its parts, and only become more: the longest stays. */
+async function addMarks(store: BlobStore, folder: string, { camera_id, marks }: UploadFields): Promise<void> {
+  if (marks === undefined) return;
+  const name = centralLayout.marks(folder, camera_id);
+  const text = marks.replaceAll('\r\n', '\n');
+  const before = await store.find(name);
+  if (before && before.sizeBytes >= Buffer.byteLength(text)) return;
+  await putText(store, name, text);
+}
+
 async function storedCopyIsGood(store: BlobStore, video: string, sha256: string): Promise<boolean> {
   if (!(await store.find(video))) return false;
   return (await hashOf(store, video)).sha256 === sha256;
@@ -130,7 +157,7 @@ async function storedCopyIsGood(store: BlobStore, video: string, sha256: string)
 
 /**
  * A manifest that comes with a repeated upload fills the gap when the first one had none, and takes its place when it
- * says what could not be known then: that this part is the last.
+ * says what could not be known then.
  */
 async function addManifest(
   { store }: KeepParts,
@@ -148,8 +175,7 @@ async function addManifest(
     .where('camera_id', '=', fields.camera_id)
     .where('part', '=', fields.part)
     .executeTakeFirstOrThrow();
-  const nowFinal = manifest.value.touchline?.final === true && before?.touchline?.final === false;
-  if (before !== null && !nowFinal) return;
+  if (before !== null && !saysMore(before, manifest.value)) return;
   await putText(store, name, manifest.text);
   await transaction
     .updateTable('recording')
@@ -158,4 +184,16 @@ async function addManifest(
     .where('camera_id', '=', fields.camera_id)
     .where('part', '=', fields.part)
     .execute();
+}
+
+/** Whether a manifest tells of the same file that it is the last, or other gaps. What is known as the last stays so. */
+function saysMore(before: Manifest, now: Manifest): boolean {
+  const [old, young] = [before.touchline, now.touchline];
+  if (!old || !young) return false;
+  const same =
+    old.session_uid === young.session_uid &&
+    old.part === young.part &&
+    before.checksum.value === now.checksum.value;
+  if (!same || (old.final && !young.final)) return false;
+  return old.final !== young.final || !isDeepStrictEqual(old.gaps, young.gaps);
 }

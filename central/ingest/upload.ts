@@ -28,8 +28,8 @@ export interface Uploads {
 }
 
 /** Beside the file: boundaries and text fields. */
-const MULTIPART_OVERHEAD_BYTES = 2_000_000;
-const FIELD_MAX_BYTES = 1_000_001;
+const MULTIPART_OVERHEAD_BYTES = 10_000_000;
+const FIELD_MAX_BYTES = 8_000_001;
 const FIELDS_MAX = 20;
 const STREAM_BYTES = 1024 * 1024;
 
@@ -100,7 +100,7 @@ export function createUploads(parts: UploadParts): Uploads {
         for await (const part of incoming) {
           if (part.type === 'field') {
             if (part.valueTruncated)
-              throw new TouchlineError('invalid_field', `${part.fieldname}: is longer than a megabyte`, {
+              throw new TouchlineError('invalid_field', `${part.fieldname}: is longer than eight megabytes`, {
                 field: part.fieldname,
               });
             texts[part.fieldname] = String(part.value);

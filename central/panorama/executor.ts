@@ -11,10 +11,11 @@ import type { Graph } from '#domain/panorama/ffmpeg-arguments.ts';
 import { segmentsOfStretches } from '#domain/panorama/segments.ts';
 import { sideBySideGraph } from '#domain/panorama/side-by-side-graph.ts';
 import { warpGraph } from '#domain/panorama/warp-graph.ts';
-import type { BlobStore } from '#ports/blobs/blobs.ts';
+import { type BlobStore, readText } from '#ports/blobs/blobs.ts';
 import type { Executor, JobContext } from '#ports/jobs/jobs.ts';
 import { SOFTWARE_VERSION } from '#runtime/version.ts';
 import { calibrate } from './calibrate.ts';
+import { heardCorrections } from './heard.ts';
 import { examined, type Footage, footageOf, isWhole } from './inputs.ts';
 import { camerasOf, keptCalibrations } from './kept-calibrations.ts';
 import { matchExposure } from './match-exposure.ts';
@@ -51,7 +52,14 @@ export function panoramaExecutor(parts: PanoramaParts): Executor<'panorama'> {
   return async (job, context) => {
     const { store, processing } = parts;
     const session = await parts.session(job.session_uid);
-    const plan = planPanorama(await examined(parts.probe, session.recordings));
+    const sources = await examined(parts.probe, session.recordings);
+    const timelineOf = async ({ contents, camera_id, part }: Source): Promise<string> => {
+      const name =
+        contents && centralLayout.timeline(session.folder, contents.recording.session_id, camera_id, part);
+      return name && (await store.find(name)) ? readText(store, name) : '';
+    };
+    const heard = await heardCorrections(sources, timelineOf, processing.ffmpeg_path, context.signal);
+    const plan = planPanorama(sources, heard);
     for (const note of plan.notes) context.log(note);
     await assertSpace(parts, 0);
 

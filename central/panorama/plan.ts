@@ -1,6 +1,7 @@
 import { TouchlineError } from '#contracts/errors.ts';
 import type { Position } from '#contracts/ids.ts';
 import type { Manifest } from '#contracts/manifest.ts';
+import type { Correction } from '#domain/alignment/corrections.ts';
 import { clockTime } from '#domain/panorama/clock-time.ts';
 import { type Layout, sideBySide } from '#domain/panorama/layout.ts';
 import {
@@ -42,15 +43,22 @@ export interface PanoramaPlan {
 
 const POSITIONS: readonly Position[] = ['left', 'center', 'right'];
 
-/** What can be made of the recordings of a session. Throws `job_failed` with the reason when nothing can. */
-export function planPanorama(sources: readonly Source[]): PanoramaPlan {
+/** What can be made of the recordings of a session, their starts corrected where that is known better than by their clocks. Throws `job_failed` with the reason when nothing can. */
+export function planPanorama(
+  sources: readonly Source[],
+  corrections: readonly Correction[] = [],
+): PanoramaPlan {
   const notes: string[] = [];
   const views: FileView[] = [];
   for (const source of sources) {
     const { contents, part, file, sha256, durationSec, unreadable } = source;
     if (unreadable !== undefined) notes.push(`${source.camera_id} part ${part} is left out: ${unreadable}`);
     else if (contents) {
-      const view = viewOf(contents);
+      const said = viewOf(contents);
+      const correction = corrections.find((one) => one.cameraId === said.cameraId && one.part === part);
+      const byUs = Math.round(correction?.byUs ?? 0);
+      const view = { ...said, startUs: said.startUs + byUs, endUs: said.endUs + byUs };
+      if (correction) notes.push(noteOf(correction));
       const endUs = Math.min(view.endUs, view.startUs + Math.round((durationSec ?? Infinity) * 1e6));
       views.push({ ...view, endUs, part, file, sha256 });
     } else
@@ -75,6 +83,19 @@ export function planPanorama(sources: readonly Source[]): PanoramaPlan {
   const missing = absencesOf(span);
   notes.push(...notesOf(span, missing));
   return { span, fps, frames, missing, uncoveredSec: uncoveredSec(views, span), notes };
+}
+
+function noteOf({ cameraId, part, byUs, uncertaintyUs, from, claimedUs }: Correction): string {
+  const ms = (us: number): string => (us / 1000).toFixed(1);
+  const why =
+    from === 'beep'
+      ? 'the start beep in its sound tells when it began'
+      : 'its timeline knows its clock better';
+  const claim = claimedUs === null ? 'nothing' : `${ms(claimedUs)} ms`;
+  return (
+    `${cameraId}${part === 1 ? '' : ` part ${part}`} is placed ${ms(Math.abs(byUs))} ms ` +
+    `${byUs < 0 ? 'earlier' : 'later'} than its manifest says: ${why} to ${ms(uncertaintyUs)} ms, where the clocks guarantee ${claim}`
+  );
 }
 
 /** What is to be said of the files that are shown, and of what none shows. */

@@ -55,6 +55,8 @@ export function fileRoutes(app: HttpApp, { catalog, store, hashes }: FileRoutePa
   const ofRecording: [route: string, summary: string, offered: OfRecording][] = [
     [centralFiles.original, 'A recording as the camera wrote it', original],
     [centralFiles.manifest, 'Its manifest', manifest],
+    [centralFiles.timeline, 'What the clocks said while it was recorded, once a second', timeline],
+    [centralFiles.marks, 'The moments that its camera kept, of all parts', marks],
     [centralFiles.proxy, 'The same film as every browser plays it', proxy],
     [centralFiles.thumbnail, 'Its middle frame', thumbnail],
   ];
@@ -119,6 +121,14 @@ const original: OfRecording = ({ folder, session_id }, { camera_id, part, sha256
 const manifest: OfRecording = ({ folder, session_id }, { camera_id, part }) => ({
   stored: centralLayout.manifest(folder, camera_id, part),
   name: downloadName(session_id, camera_id, part, 'json'),
+});
+const timeline: OfRecording = ({ folder, session_id }, { camera_id, part }) => ({
+  stored: centralLayout.timeline(folder, session_id, camera_id, part),
+  name: downloadName(session_id, camera_id, part, 'timeline.jsonl'),
+});
+const marks: OfRecording = ({ folder, session_id }, { camera_id }) => ({
+  stored: centralLayout.marks(folder, camera_id),
+  name: downloadName(session_id, camera_id, 1, 'marks.jsonl'),
 });
 const proxy: OfRecording = ({ folder, session_id }, { camera_id, part }) => ({
   stored: centralLayout.proxy(folder, camera_id, part),

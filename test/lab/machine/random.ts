@@ -1,0 +1,14 @@
+/** Numbers from 0 to 1 that the seed decides (mulberry32). */
+export function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let value = Math.imul(state ^ (state >>> 15), state | 1);
+    value ^= value + Math.imul(value ^ (value >>> 7), value | 61);
+    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A number from `least` to `most`. */
+export const between = (random: () => number, least: number, most: number): number =>
+  least + random() * (most - least);

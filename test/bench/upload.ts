@@ -124,6 +124,8 @@ async function uploadOurs(recording: Recording, serverUrl: string, sessionId: st
   const result = await upload({
     serverUrl,
     manifest,
+    timeline: undefined,
+    marks: undefined,
     content: localDisk(recording.folder).read(recording.name),
     bytesPerSecond: undefined,
     onSent: () => undefined,
@@ -224,6 +226,11 @@ function manifestOf({ sizeBytes, sha256, seconds }: Recording, sessionId: string
       source: 'file',
       requested: 'h264 1920x1080@30',
       effective: 'h264 1920x1080@30',
+      steps: [],
+      reason: null,
+      audio: null,
+      lock_view: null,
+      beep_at: null,
       bytes_lost: 0,
     },
   };

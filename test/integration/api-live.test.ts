@@ -13,6 +13,7 @@ import { createLogger } from '#runtime/logger.ts';
 import { createApi } from '#services/api/service.ts';
 import { freePorts } from '../fixtures/bridges.ts';
 import { tempFolder } from '../fixtures/central.ts';
+import { recorderBody } from '../fixtures/recorder-state.ts';
 import { openStream } from '../fixtures/sse.ts';
 
 const clock = systemClock();
@@ -74,26 +75,7 @@ async function node(t: Test) {
 }
 
 function say(recorder: Bus, state: 'idle' | 'recording'): void {
-  recorder.setState('recorder', {
-    boot_id: 'boot',
-    state,
-    recording: null,
-    session_uid: null,
-    camera: {
-      source: 'test-pattern',
-      present: true,
-      width: 1280,
-      height: 720,
-      fps: 30,
-      codec: 'h264',
-      reason: null,
-    },
-    disk: { present: true, free_bytes: 1e9, total_bytes: 2e9, minutes_left: 30 },
-    gates: [],
-    faults: [],
-    encoder_restarts: 0,
-    disk_errors: 0,
-  });
+  recorder.setState('recorder', recorderBody({ state }));
 }
 
 const stateIn = (message: { data: { nodes: { status: { recorder: { state: string } | null } | null }[] } }) =>

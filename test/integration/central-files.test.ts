@@ -13,7 +13,18 @@ t.test('the files of a session', async (t) => {
   const film = makeFilm(join(root, 'film.mp4'));
   const bytes = await readFile(film.path);
   const central = await startCentral(t, root, ['processing.panorama_on_complete=false']);
-  t.match(await upload(central, film, { manifest: JSON.stringify(manifestOf(film, {})) }), { status: 200 });
+  const rows = '{"a row":1}\n{"another":2}\n';
+  const manifest = JSON.stringify(manifestOf(film, {}));
+  const marks = '{"kind":"kick-off"}\n';
+  t.match(await upload(central, film, { manifest, timeline: rows, marks }), { status: 200 });
+  const more = `${marks}{"kind":"score"}\n`;
+  const again = { manifest, timeline: 'later', marks: more };
+  t.match(await upload(central, film, again), { status: 200 }, 'sent again');
+  t.match(
+    await upload(central, film, { manifest, marks }),
+    { status: 200 },
+    'and once more, as it was before',
+  );
   t.match(await upload(central, film, { camera_id: 'CAM_C', part: '2' }), { status: 200 });
   const stitched = join(root, 'sessions/GAME/stitched');
   await mkdir(stitched);
@@ -57,7 +68,13 @@ t.test('the files of a session', async (t) => {
   const kept = await get({}, `${url}?download`);
   t.equal(kept.headers.get('content-disposition'), 'attachment; filename="GAME_CAM_L.mp4"');
 
+  const timeline = await get({}, url.replace('original.mp4', 'timeline.jsonl'));
+  t.equal((await body(timeline)).toString(), rows, 'the timeline that came first, as it came');
+  const moments = await get({}, url.replace('original.mp4', 'marks.jsonl'));
+  t.equal((await body(moments)).toString(), more, 'the moments, which only become more');
+
   for (const missing of [
+    `${central.url}${byCamera('CAM_C').original_url.replace('original.mp4', 'timeline.jsonl')}`,
     url.replace('CAM_L', 'CAM_X'),
     url.replace('/1/', '/2/'),
     url.replace('original', 'proxy'),

@@ -147,6 +147,22 @@ t.test('a recording gets its place, and keeps it', async (t) => {
     t.equal(kept.touchline.final, final, 'a part that turned out to be the last is known as the last');
   }
 
+  const plainLate = manifestOf(one, late);
+  const [from, to] = [plainLate.timing.start_time, plainLate.timing.end_time];
+  const gaps = [{ from, to, frames: 1, reason: 'mended' }];
+  for (const [final, known] of [
+    [true, gaps],
+    [false, gaps],
+    [false, []],
+  ] as const) {
+    const touchline = { ...additionsOf(plainLate, { ...late, final }), gaps: known };
+    const manifest = JSON.stringify({ ...plainLate, touchline });
+    t.match((await upload(central, one, { session_id: 'LATE', manifest })).body, { already_there: true });
+    const kept = JSON.parse(await readFile(join(root, 'sessions/LATE/CAM_L/manifest.json'), 'utf8'));
+    t.match(kept.touchline, { final: true, gaps }, 'its gaps can be mended later; the last stays the last');
+    t.same(kept.touchline.gaps, gaps);
+  }
+
   const together = await Promise.all(
     ['CAM_L', 'CAM_C', 'CAM_R'].map((camera_id) => upload(central, one, { session_id: 'CUP', camera_id })),
   );

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { type SupervisedChild, superviseChild } from '../../cli/demo/child.ts';
 import { readSources } from '../../cli/demo/sources.ts';
 
-const WAIT_MS = 15_000;
+const WAIT_MS = 60_000;
 
 async function until(what: string, is: () => boolean): Promise<void> {
   const deadline = performance.now() + WAIT_MS;

@@ -2,12 +2,15 @@ import { once } from 'node:events';
 import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { nodeLayout } from '#contracts/layout.ts';
 import { type Fragment, fragmentReader, type Initialisation } from '#domain/fmp4/fragments.ts';
 import { createCutter } from '#domain/recording/cut.ts';
 import { createTally } from '#domain/recording/tally.ts';
-import type { Camera } from '#ports/camera/camera.ts';
+import type { Camera, Profile } from '#ports/camera/camera.ts';
 import { systemClock } from '#ports/clock/system-clock.ts';
+import { memoryDisk } from '#ports/disk/memory-disk.ts';
 import { runProgram } from '#ports/program/program.ts';
+import { createFilmIndexes } from '#services/api/film-index.ts';
 import { runPipeline } from '#services/recorder/pipeline.ts';
 import { CAMERA_LIKE, inspect, makeTimedFilm, makeVideo, picturesOf } from '../fixtures/make-video.ts';
 import { readBurnedClock } from '../fixtures/read-burned-clock.ts';
@@ -15,6 +18,7 @@ import { readBurnedClock } from '../fixtures/read-burned-clock.ts';
 const dir = t.testdir({});
 const at = (name: string): string => join(dir, name);
 const FPS = 25;
+const PROFILE: Profile = { width: 0, height: 0, fps: FPS, codec: 'h264', bitrateMbps: 1, rung: 'copy' };
 
 /** What the recorder's own pipeline makes of a stream, here one from a file and as fast as it goes. */
 async function recorded(
@@ -23,12 +27,13 @@ async function recorded(
   const film: Camera = {
     source: 'file',
     live: false,
-    probe: async () => ({ width: 0, height: 0, fps: FPS, codec: 'h264', bitrateMbps: 1 }),
+    probe: async () => ({ requested: 'a film', profiles: [PROFILE] }),
     open: async () => {
       const output = createReadStream(path);
       await once(output, 'open');
       return {
         output,
+        format: 'mpegts',
         firstFrameMonoUs: Promise.resolve(0),
         ended: new Promise(() => undefined),
         close: async () => undefined,
@@ -38,7 +43,13 @@ async function recorded(
   const fragments: Fragment[] = [];
   let initialisation: Initialisation | undefined;
   const end = await runPipeline(
-    { camera: film, clock: systemClock(), cueMonoUs: 0, signal: new AbortController().signal },
+    {
+      camera: film,
+      clock: systemClock(),
+      profile: PROFILE,
+      cueMonoUs: 0,
+      signal: new AbortController().signal,
+    },
     {
       opened: (pipeline) => {
         initialisation = pipeline.initialisation;
@@ -190,11 +201,106 @@ t.test('MP4 files of other programs are refused', async (t) => {
     await runProgram('ffmpeg', ['-v', 'error', '-i', at('small.ts'), '-c', 'copy', ...args, at(name)]);
     t.throws(() => [...fragmentReader().push(readFileSync(at(name)))], RangeError, name);
   }
+});
+
+/** A film that shows its time, with a tone that begins at 1.5 s; `-movflags` beyond those of every recording. */
+async function withSound(name: string, movflags: string, args: readonly string[] = []): Promise<Buffer> {
   await runProgram('ffmpeg', [
-    ...['-v', 'error', '-i', at('small.ts'), '-f', 'lavfi', '-i', 'sine=d=2', '-c:v', 'copy'],
-    ...['-movflags', '+empty_moov+default_base_moof+frag_keyframe', at('sound.mp4')],
+    ...['-v', 'error', '-y', '-i', at('timed.ts'), '-f', 'lavfi'],
+    ...['-i', 'aevalsrc=if(gte(t\\,1.5)\\,0.5*sin(2*PI*1000*t)\\,0):d=4:s=48000', '-c:v', 'copy'],
+    ...[
+      '-c:a',
+      'aac',
+      ...args,
+      '-movflags',
+      `+empty_moov+default_base_moof+frag_keyframe+skip_trailer${movflags}`,
+    ],
+    ...['-frag_duration', '200000', at(name)],
   ]);
-  t.throws(() => [...fragmentReader().push(readFileSync(at('sound.mp4')))], /2 tracks/);
+  return readFileSync(at(name));
+}
+
+t.test('with sound beside them, the times of the pictures and every byte stay what they are', async (t) => {
+  for (const [name, args] of [
+    ['sound.mp4', []],
+    // So small that pictures and sound are in fragments of their own.
+    ['apart.mp4', ['-frag_size', '2000']],
+  ] as const) {
+    const bytes = await withSound(name, '+delay_moov', args);
+    const parts = [...fragmentReader().push(bytes)];
+    t.ok(Buffer.concat(parts.map((part) => part.bytes)).equals(bytes), `${name}: not a byte more or less`);
+    const [initialisation, ...fragments] = parts as [Initialisation, ...Fragment[]];
+    t.equal(initialisation.sound?.sampleEntry, 'mp4a');
+    t.equal(
+      fragments.some(({ times }) => times.length === 0),
+      name === 'apart.mp4',
+    );
+    const { packets } = await inspect(at(name));
+    t.same(
+      fragments.flatMap(({ times }) => times.map((time) => (time / initialisation.timescale).toFixed(4))),
+      packets.map(({ dtsSec }) => dtsSec.toFixed(4)),
+      `${name}: every time stamp`,
+    );
+  }
+});
+
+t.test('a film with sound is watched while it grows, and plays when it was cut off', async (t) => {
+  for (const name of ['sound.mp4', 'apart.mp4']) {
+    const disk = memoryDisk(50_000_000);
+    const whole = readFileSync(at(name));
+    const path = nodeLayout.video('Cup', 'CAM_C', name);
+    const file = await disk.open(path, 'create');
+    await file.append(whole.subarray(0, 30_000));
+    const indexes = createFilmIndexes(disk);
+    await indexes.of(path);
+    await file.append(whole.subarray(30_000));
+    const { segments, initialisationBytes, timescale } = await indexes.of(path);
+    const listed = [...segments.closed, ...(segments.open ? [segments.open] : [])];
+    t.equal(listed.length, 2, `${name}: a segment begins with a key frame, every two seconds`);
+    const borders = listed.map(({ offset, sizeBytes }) => [offset, offset + sizeBytes]);
+    t.same(
+      borders,
+      [
+        [initialisationBytes, borders[1]?.[0]],
+        [borders[0]?.[1], whole.length],
+      ],
+      'all of its pictures and sound, one after the other',
+    );
+    t.equal(Math.round((listed.at(-1)?.endTime ?? 0) / timescale), 4);
+
+    // What recovery keeps of a file.
+    const reader = fragmentReader();
+    const tally = createTally({ fps: FPS, timescale });
+    for (const part of reader.push(whole.subarray(0, Math.floor(whole.length * 0.7))))
+      if (part.kind === 'fragment') tally.add(part);
+    writeFileSync(at('kept.mp4'), whole.subarray(0, reader.wholeBytes));
+    t.ok(tally.frames > 60 && tally.frames < 75, `${tally.frames} frames of 100`);
+    t.equal((await picturesOf(at('kept.mp4'))).length, tally.frames, 'which all play');
+    t.equal(tally.droppedFrames, 0);
+  }
+});
+
+t.test('a file cut out of a stream with sound keeps both together', async (t) => {
+  const [initialisation, ...fragments] = [
+    ...fragmentReader().push(await withSound('cut-me.mp4', '+delay_moov')),
+  ] as [Initialisation, ...Fragment[]];
+  const cutter = createCutter();
+  cutter.startAt(1.3 * initialisation.timescale);
+  cutter.stopAt(2.9 * initialisation.timescale);
+  const out = fragments.flatMap((fragment) => cutter.push(fragment));
+  writeFileSync(at('sound-cut.mp4'), Buffer.concat([initialisation.bytes, ...out.map(({ bytes }) => bytes)]));
+  const [first] = await readBurnedClock(at('sound-cut.mp4'));
+  const originSec = (cutter.origin ?? 0) / initialisation.timescale;
+  t.equal(first?.ptsUs, 0);
+  t.equal(first?.epochUs, originSec * 1e6);
+  await runProgram('ffmpeg', [
+    ...['-v', 'error', '-y', '-i', at('sound-cut.mp4'), '-vn', '-af', 'aresample=48000:async=1:first_pts=0'],
+    ...['-f', 'f32le', '-ac', '1', at('sound.raw')],
+  ]);
+  const raw = readFileSync(at('sound.raw'));
+  const samples = new Float32Array(raw.buffer, raw.byteOffset, raw.length / 4);
+  const beginsSec = samples.findIndex((sample) => Math.abs(sample) > 0.2) / 48_000;
+  t.ok(Math.abs(beginsSec + originSec - 1.5) < 0.002, `the tone of 1.5 s is at ${beginsSec + originSec} s`);
 });
 
 t.test('a file cut out of a running stream begins at zero and shows what belongs to it', async (t) => {

@@ -110,7 +110,7 @@ async function recording(
     identity: { sessionId: 'Cup', sessionUid: ulid(), cameraId: 'CAM_C', position: 'center', part: 1 },
     journal: journalOf(file, ulid()),
     clock: UNSYNCED,
-    firstFrame: { localUs: 1_710_511_200_000_000, monoUs: 1, bootId: 'b' },
+    firstFrame: { localUs: 1_710_511_200_000_000, masterUs: null, monoUs: 1, bootId: 'b' },
     startAtUs: 1_710_511_200_000_000,
     startFrame: { index: 0, skewMs: 0 },
     picture: { width: 1280, height: 720 },
@@ -122,11 +122,19 @@ async function recording(
     recovered: false,
     bytesLost: 0,
     timeline: 'x.timeline.jsonl',
-    counts: { encoderRestarts: 0, diskErrors: 0, clockSteps: 0 },
+    counts: { encoderRestarts: 0, diskErrors: 0 },
+    steps: [],
+    beepAt: null,
   });
   const manifestPath = nodeLayout.manifest('Cup', 'Cup', 'CAM_C', 1);
   await writeManifest(disk, { manifest, manifestPath });
   return { manifest, manifestPath };
+}
+
+async function readBack(disk: Disk, manifestPath: string): Promise<{ manifest: TouchlineManifest }> {
+  const manifest = await readManifest(disk, manifestPath);
+  if (!manifest) throw new Error(`${manifestPath} is gone`);
+  return { manifest };
 }
 
 const patient = { timeoutMs: 5000 };
@@ -157,6 +165,73 @@ t.test(
       'text fields come before the file',
     );
     t.equal(server.confirms, 2);
+    t.notMatch(server.uploads[0]?.fields, /name="(timeline|marks)"/, 'there is none');
+
+    const name = nodeLayout.timelineName('Cup', 'CAM_C', 1);
+    await disk.replace(`${nodeLayout.manifestFolder('Cup', 'CAM_C')}/${name}`, '{"row":1}\n');
+    // As a power cut leaves it.
+    await disk.replace(nodeLayout.marks('Cup', 'CAM_C'), '{"kind":"moment"}\n{"kind":"sc');
+    const { manifest: again } = await readBack(disk, manifestPath);
+    await writeManifest(disk, {
+      manifest: { ...again, touchline: { ...again.touchline, offloaded: false } },
+      manifestPath,
+    });
+    await keeper.bus.request('CAM_C', 'offload', {}, patient);
+    await keeper.until('sent once more', () => server.uploads.length === 5);
+    t.match(
+      server.uploads[4]?.fields,
+      /name="timeline"\r\n\r\n\{"row":1\}\n\r\n/,
+      'what the clocks said goes home too',
+    );
+    t.match(
+      server.uploads[4]?.fields,
+      /name="marks"\r\n\r\n\{"kind":"moment"\}\n\r\n/,
+      'and so do the moments, those that are whole',
+    );
+  },
+);
+
+t.test(
+  'a manifest that is mended while its file is sent goes home too, before it counts as there',
+  async (t) => {
+    const disk = memoryDisk(50_000_000);
+    const { manifest, manifestPath } = await recording(disk);
+    const [from, to] = [manifest.timing.start_time, manifest.timing.end_time];
+    const mended = {
+      ...manifest,
+      touchline: { ...manifest.touchline, gaps: [{ from, to, frames: 1, reason: 'mended' }] },
+    };
+    const marked: number[] = [];
+    let reads = 0;
+    const server = await central(t, { upload: ['ok'], confirm: ['ok'] });
+    const keeper = await housekeeper(
+      t,
+      {
+        ...disk,
+        async *read(path, ...where) {
+          yield* disk.read(path, ...where);
+          // Its hash was read before this.
+          if (path.endsWith('.mp4') && reads++ === 1)
+            await writeManifest(disk, { manifest: mended, manifestPath });
+        },
+        async replace(path, text) {
+          await disk.replace(path, text);
+          if (path === manifestPath) marked.push(server.uploads.length);
+        },
+      },
+      { server_url: server.url },
+    );
+    await keeper.bus.request('CAM_C', 'offload', {}, patient);
+    await keeper.until(
+      'offloaded',
+      async () => (await readManifest(disk, manifestPath))?.touchline.offloaded === true,
+    );
+    t.same(marked, [2], 'not marked after the first upload');
+    t.notMatch(server.uploads[0]?.fields, /"mended"/);
+    t.match(server.uploads[1]?.fields, /"mended"/);
+    t.same((await readBack(disk, manifestPath)).manifest.touchline.gaps, mended.touchline.gaps);
+    await keeper.until('the state says so', () => keeper.items()[0]?.state === 'offloaded');
+    t.match(keeper.items(), [{ state: 'offloaded', attempt: 1, error: null }]);
   },
 );
 

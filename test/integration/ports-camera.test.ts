@@ -1,16 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import { CameraConfig } from '#contracts/node-config.ts';
-import type { Camera } from '#ports/camera/camera.ts';
+import { CameraConfig } from '#contracts/camera-config.ts';
+import type { Camera, Profile } from '#ports/camera/camera.ts';
 import { configuredCamera } from '#ports/camera/configured-camera.ts';
 import { cameraConformance } from '#ports/camera/conformance.ts';
 import { fileCamera } from '#ports/camera/file.ts';
 import { systemClock } from '#ports/clock/system-clock.ts';
 import { runProgram } from '#ports/program/program.ts';
+import { killProgram as kill, childPrograms as programs } from '../fixtures/child-programs.ts';
 import { CAMERA_LIKE, inspect, makeTimedFilm, makeVideo, picturesOf } from '../fixtures/make-video.ts';
 import { readBurnedClock } from '../fixtures/read-burned-clock.ts';
 
@@ -31,21 +32,7 @@ const pattern = (over: object = {}): Camera =>
     clock,
   );
 
-/** Programs that this process started and that still run. */
-function programs(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const [, state, parent] = /\) (\S) (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-        return Number(parent) === process.pid && state !== 'Z';
-      } catch {
-        return false; // It ended while we looked.
-      }
-    });
-}
-const kill = (pid: number): void => void process.kill(pid, 'SIGKILL');
+const best = async (camera: Camera): Promise<Profile> => (await camera.probe(never)).profiles[0];
 
 /** Lets a camera run and keeps what it sends. `cueMs`: from now to the first frame of a film. `seconds`: from the first frame, or from what happened `during` it. */
 async function watch(
@@ -55,9 +42,9 @@ async function watch(
   cueMs = 250,
   during?: () => Promise<void>,
 ) {
-  await camera.probe(never);
+  const profile = await best(camera);
   const cueMonoUs = clock.monoUs() + cueMs * 1000;
-  const stream = await camera.open({ cueMonoUs, signal: never });
+  const stream = await camera.open({ cueMonoUs, profile, signal: never });
   const chunks: Buffer[] = [];
   const arrivals: number[] = [];
   stream.output.on('data', (chunk: Buffer) => {
@@ -196,7 +183,9 @@ for (const scene of ['bars', 'pitch']) {
 t.test('closed at once, a camera does not wait for a program that hears nothing', async (t) => {
   for (const make of [() => pattern(), () => film('camera-like.mp4')]) {
     const open = async () => {
-      const stream = await make().open({ cueMonoUs: clock.monoUs(), signal: never });
+      const camera = make();
+      const profile = await best(camera);
+      const stream = await camera.open({ cueMonoUs: clock.monoUs(), profile, signal: never });
       await stream.firstFrameMonoUs;
       return stream;
     };
@@ -216,7 +205,7 @@ t.test('closed at once, a camera does not wait for a program that hears nothing'
 });
 
 t.test('what a camera could have sent is replayed as it is', async (t) => {
-  t.match(await film('camera-like.mp4').probe(never), { width: 320, height: 180, fps: 25, codec: 'h264' });
+  t.match(await best(film('camera-like.mp4')), { width: 320, height: 180, fps: 25, codec: 'h264' });
   const { path, cueMonoUs, firstFrameMonoUs } = await watch(film('camera-like.mp4'), 'replayed.ts', 1);
   t.equal(firstFrameMonoUs, cueMonoUs, 'its first frame belongs to the cue');
   const pictures = await picturesOf(path);
@@ -233,7 +222,7 @@ t.test(
   async (t) => {
     const even = { width: 320, height: 180 };
     const check = async (name: string, size: object, rate: number): Promise<void> => {
-      const mode = await film(name).probe(never);
+      const mode = await best(film(name));
       t.match(
         mode,
         { ...size, fps: Math.round(rate), codec: 'h264', bitrateMbps: 2 },
@@ -261,7 +250,7 @@ t.test(
       check('ntsc.mp4', even, 30_000 / 1001),
       check('sideways.mp4', { width: 180, height: 320 }, 25),
     ]);
-    t.equal((await film('uneven.mp4').probe(never)).bitrateMbps, 2, 'a film of uneven beat is encoded too');
+    t.equal((await best(film('uneven.mp4'))).bitrateMbps, 2, 'a film of uneven beat is encoded too');
   },
 );
 
@@ -301,8 +290,10 @@ t.test('a film that is opened late is where it would be by now', async (t) => {
 t.test('opening waits for the cue, and can be given up', async (t) => {
   const control = new AbortController();
   const reason = new Error('the start was called off');
+  const profile = await best(film('camera-like.mp4'));
   const opening = film('camera-like.mp4').open({
     cueMonoUs: clock.monoUs() + 60_000_000,
+    profile,
     signal: control.signal,
   });
   await film('camera-like.mp4').probe(never);
@@ -333,11 +324,11 @@ t.test('without ffmpeg the error says how to get it', async (t) => {
   const program = `
     import { configuredCamera } from '#ports/camera/configured-camera.ts';
     import { systemClock } from '#ports/clock/system-clock.ts';
-    import { CameraConfig } from '#contracts/node-config.ts';
+    import { CameraConfig } from '#contracts/camera-config.ts';
     const signal = new AbortController().signal;
     for (const config of [{ source: 'test-pattern' }, { source: 'file', path: '/a.mp4' }])
       await configuredCamera({ camera: CameraConfig.parse(config), position: 'center' }, systemClock())
-        .open({ cueMonoUs: 0, signal })
+        .probe(signal)
         .catch((error) => console.log(JSON.stringify(error.toWire())));
   `;
   const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', program], {

@@ -29,6 +29,20 @@ t.test('the wall clock is the one the kernel shows to others', async (t) => {
   t.ok(Math.min(...rounds) <= 50, `beyond its own reading by ${rounds} us`);
 });
 
+t.test('a step of the wall clock is seen by the next reading', async (t) => {
+  const clock = systemClock();
+  const before = clock.wallUs() - clock.monoUs();
+  const real = Date.now;
+  t.teardown(() => {
+    Date.now = real;
+  });
+  for (const stepMs of [5000, -20]) {
+    Date.now = () => real() + stepMs;
+    const apartMs = (clock.wallUs() - clock.monoUs() - before) / 1000;
+    t.ok(Math.abs(apartMs - stepMs) < 2, `${stepMs} ms: ${apartMs}`);
+  }
+});
+
 t.test('two processes agree on both clocks', async (t) => {
   const clock = systemClock();
   const script = join(import.meta.dirname, '../fixtures/print-clock.ts');

@@ -57,6 +57,15 @@ t.test('a server that was given, and a guest of the private one', async (t) => {
   if (pid === undefined) throw new Error('the server has no process');
   const client = postgresDatabase({ server: givenServer(connectionString), migrations: [], log });
   await client.start(signal);
+  const db = client.handle<object>();
+  await t.rejects(
+    db.transaction().execute(async (transaction) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(transaction);
+      await sql`select pg_terminate_backend(${rows[0]?.pid}, 5000)`.execute(db);
+      await sql`select 1`.execute(transaction);
+    }),
+    'a connection that breaks in somebody’s hands fails his query, and not the process',
+  );
   process.kill(pid, 'SIGKILL');
   for (;;) {
     const now = await livingPostmaster(privatePlaces(path, MAJOR));

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import t from 'tap';
 import { diskConformance } from '#ports/disk/conformance.ts';
 import { readText } from '#ports/disk/disk.ts';
@@ -60,6 +60,38 @@ t.test(
   },
 );
 
+t.test('folders that become empty go with the last file, and never in the way of another', async (t) => {
+  const root = t.testdir({ films: { Cup: { CAM_C: { 'a.mp4': 'a', 'b.mp4': 'b' } }, Final: { CAM_C: {} } } });
+  const disk = localDisk(root);
+  const foldersOf = (): string[] =>
+    readdirSync(root, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+      .sort();
+  await disk.remove('films/Cup/CAM_C/a.mp4');
+  t.same(foldersOf(), ['films', 'films/Cup', 'films/Cup/CAM_C', 'films/Final', 'films/Final/CAM_C']);
+  await disk.remove('films/Cup/CAM_C/b.mp4');
+  t.same(foldersOf(), ['films', 'films/Final', 'films/Final/CAM_C'], 'empty ones go, the first one stays');
+  await disk.remove('films/Final/CAM_C/gone.mp4');
+  t.same(foldersOf(), ['films'], 'also those that an interrupted removal left');
+
+  for (let n = 0; n < 100; n++) {
+    const path = `films/Cup/CAM_C/${n}.mp4`;
+    const [film] = await Promise.all([
+      disk.open(path, 'create'),
+      disk.remove('films/Cup/CAM_C/none.mp4'),
+      disk.replace('films/Kept/CAM_C/note.json', 'x'),
+      disk.remove('films/Kept/none.json'),
+    ]);
+    await film.close();
+    const [found] = await Promise.all([disk.list('films'), disk.remove(path)]);
+    if (!found.some((entry) => entry.path === 'films/Kept/CAM_C/note.json'))
+      t.fail(`a list in round ${n} without what was there all the time`);
+    await disk.remove('films/Kept/CAM_C/note.json');
+  }
+  t.same(foldersOf(), ['films']);
+});
+
 t.test('large files come in chunks', async (t) => {
   const disk = localDisk(t.testdir({}));
   const bytes = Buffer.alloc(2_500_000, 'touchline');
@@ -72,16 +104,26 @@ t.test('large files come in chunks', async (t) => {
   t.ok(chunks.length >= 3 && chunks.every((chunk) => chunk.length <= 2 ** 20));
 });
 
+t.test('a folder that never was a mount point is a disk all the same', async (t) => {
+  const root = t.testdir({ disk: {}, state: { 'recording-disk.json': 'half a fi' } });
+  await localDisk(join(root, 'disk'), join(root, 'state')).replace('a.json', 'x');
+  t.equal(readFileSync(join(root, 'disk/a.json'), 'utf8'), 'x');
+});
+
 const namespaces = spawnSync('unshare', ['-m', 'true']);
-t.test(
-  'a file system that is really full, and really read-only',
+const mounting =
   namespaces.status === 0
     ? {}
-    : { skip: `needs root to mount one: ${namespaces.stderr ?? namespaces.error}` },
-  async (t) => {
-    const root = join(t.testdir({ small: {} }), 'small');
-    const script = join(import.meta.dirname, '../fixtures/full-disk.ts');
-    const mounted = 'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" "$3" "$1"';
-    await t.spawn('unshare', ['-m', 'sh', '-c', mounted, 'sh', root, process.execPath, script], {}, 'inside');
-  },
-);
+    : { skip: `needs root to mount one: ${namespaces.stderr ?? namespaces.error}` };
+
+t.test('a disk that is really unmounted', mounting, async (t) => {
+  const script = join(import.meta.dirname, '../fixtures/vanishing-disk.ts');
+  await t.spawn('unshare', ['-m', process.execPath, script, t.testdir({})], {}, 'inside');
+});
+
+t.test('a file system that is really full, and really read-only', mounting, async (t) => {
+  const root = join(t.testdir({ small: {} }), 'small');
+  const script = join(import.meta.dirname, '../fixtures/full-disk.ts');
+  const mounted = 'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" "$3" "$1"';
+  await t.spawn('unshare', ['-m', 'sh', '-c', mounted, 'sh', root, process.execPath, script], {}, 'inside');
+});

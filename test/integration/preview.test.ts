@@ -215,3 +215,28 @@ t.test('previews never make a start fail or late', { timeout: 240_000 }, async (
     [],
   );
 });
+
+t.test('pictures one after the other, for a page without a script', async (t) => {
+  const on = await recordingNode(t);
+  const control = new AbortController();
+  const response = await fetch(`${on.url}${nodeRoutes.motionPreview}?width=320`, { signal: control.signal });
+  t.equal(response.status, 200);
+  const boundary = /multipart\/x-mixed-replace; boundary=(\S+)/.exec(
+    response.headers.get('content-type') ?? '',
+  )?.[1];
+  const captured = new Set<string>();
+  let text = '';
+  for await (const chunk of response.body ?? []) {
+    text += Buffer.from(chunk).toString('latin1');
+    for (const [, at] of text.matchAll(new RegExp(`${CAPTURED_AT_HEADER}: (\\S+)`, 'g')))
+      captured.add(at ?? '');
+    if (captured.size >= 3) break;
+  }
+  control.abort();
+  t.ok(captured.size >= 3, 'each picture says when it was captured, none comes twice');
+  const part = text.split(`--${boundary}\r\n`)[1] ?? '';
+  const length = Number(/content-length: (\d+)/.exec(part)?.[1]);
+  const jpeg = part.slice(part.indexOf('\r\n\r\n') + 4);
+  t.equal(jpeg.length, length + 2, 'the length of a picture is its length');
+  t.equal(Buffer.from(jpeg.slice(0, 2), 'latin1').toString('hex'), 'ffd8');
+});

@@ -7,6 +7,8 @@ import type { RigSession } from '#contracts/session.ts';
 import { fromWireTime } from '#contracts/time.ts';
 import { memoryBroker } from '#ports/broker/memory-broker.ts';
 import { systemClock } from '#ports/clock/system-clock.ts';
+import { memorySpeaker } from '#ports/sound/memory-speaker.ts';
+import type { Speaker } from '#ports/sound/speaker.ts';
 import type { Bus } from '#runtime/bus/bus.ts';
 import { createBus } from '#runtime/bus/create-bus.ts';
 import { group, type Unit } from '#runtime/lifecycle.ts';
@@ -38,7 +40,11 @@ interface Rig {
 }
 
 /** Three real sync-agents on one broker, with recorders that only answer. */
-async function rig(t: Test, without: { agents?: Camera[]; recorders?: Camera[] } = {}): Promise<Rig> {
+async function rig(
+  t: Test,
+  without: { agents?: Camera[]; recorders?: Camera[] } = {},
+  speaker: (camera: Camera) => Speaker | undefined = () => undefined,
+): Promise<Rig> {
   const broker = memoryBroker();
   const signal = new AbortController().signal;
   const agents = new Map<Camera, Unit>();
@@ -65,7 +71,7 @@ async function rig(t: Test, without: { agents?: Camera[]; recorders?: Camera[] }
     }
     if (!without.agents?.includes(camera)) {
       const bus = busOf('sync-agent');
-      const agent = group(bus, createSyncAgent({ config, clock, bus, log }));
+      const agent = group(bus, createSyncAgent({ config, clock, bus, log, speaker: speaker(camera) }));
       await agent.start(signal);
       agents.set(camera, agent);
     }
@@ -99,12 +105,15 @@ function serve(bus: Bus, camera: Camera, recorder: Recorder): void {
   bus.handle('prepare', async (input: CommandArguments<'prepare'>) => {
     if (recorder.slowMs > 0) await clock.sleepUntil(clock.monoUs() + recorder.slowMs * 1000, 'slow recorder');
     const { session } = recorder;
-    if (recorder.gates.length === 0 && (!session || (!session.committed && input.rank <= session.rank)))
+    const ready = recorder.gates.every(
+      ({ level }) => level === 'note' || (level === 'soft' && input.override === true),
+    );
+    if (ready && (!session || (!session.committed && input.rank <= session.rank)))
       recorder.session = { uid: input.session_uid, rank: input.rank, committed: false };
     return {
       ...state(),
       session_id: input.session_id,
-      ready: recorder.gates.every((gate) => gate.level === 'note'),
+      ready,
       gates: recorder.gates,
     };
   });
@@ -189,6 +198,104 @@ t.test('nobody can record: refused with the reason of each', async (t) => {
       message: /CAM_L: no camera at CAM_L.*CAM_R: no camera at CAM_R/,
     });
   t.equal(session()?.state, 'failed');
+});
+
+t.test('the master beeps once at the start instant, and the record says when', async (t) => {
+  const speakers = { CAM_L: memorySpeaker(clock), CAM_C: memorySpeaker(clock), CAM_R: memorySpeaker(clock) };
+  const { bus, session, silence } = await rig(t, {}, (camera) => speakers[camera]);
+  const beeped = async (): Promise<RigSession> => {
+    for (;;) {
+      const seen = session();
+      if (seen?.beep_at) return seen;
+      await clock.sleepUntil(clock.monoUs() + 10_000, 'beep');
+    }
+  };
+  speakers.CAM_C.setLate(30_000);
+  const { start_at } = await bus.request('CAM_L', 'rigStart', {}, patient);
+  const { beep_at, state, revision } = await beeped();
+  t.match({ state, revision }, { state: 'recording', revision: 2 });
+  const lateUs = fromWireTime(beep_at ?? '') - fromWireTime(start_at);
+  t.ok(lateUs >= 29_000 && lateUs < 200_000, `when it sounded, not when it should have: ${lateUs} us late`);
+  t.same(
+    CAMERAS.map((camera) => speakers[camera].heard.length),
+    [0, 1, 0],
+  );
+  await bus.request('CAM_L', 'rigStop', {}, patient);
+  t.equal(session()?.beep_at, beep_at, 'the record of the stop still says so');
+
+  speakers.CAM_C.setPresent(false);
+  const warnings: string[] = [];
+  bus.watchState('sync-agent', (node, seen) => {
+    if (node === 'CAM_C' && seen.online) warnings.push(...seen.state.warnings.map(({ code }) => code));
+  });
+  await bus.request('CAM_L', 'rigStart', {}, patient);
+  while (warnings.length === 0) await clock.sleepUntil(clock.monoUs() + 10_000, 'warning');
+  t.match(warnings, ['speaker_missing'], 'a match without a beep is recorded, and it is told');
+  t.match(session(), { state: 'recording' });
+  await bus.request('CAM_L', 'rigStop', {}, patient);
+
+  await silence('CAM_C');
+  const result = await bus.request('CAM_L', 'rigStart', {}, patient);
+  await clock.sleepUntil(clock.monoUs() + 500_000, 'the start');
+  t.equal(result.conductor, 'CAM_L');
+  t.equal(speakers.CAM_L.heard.length, 0, 'who stands in for the master does not beep');
+});
+
+const soft: Gate = { gate: 'clock', level: 'soft', reason: 'the clock may be off by 6.0 ms' };
+const hard: Gate = { gate: 'camera', level: 'hard', reason: 'there is no camera' };
+
+t.test('soft gates refuse the first start; the same start again records anyway', async (t) => {
+  const { bus, recorders, session } = await rig(t);
+  for (const camera of ['CAM_L', 'CAM_C'] as const) recorders[camera].gates = [soft];
+  recorders.CAM_R.gates = [hard, soft];
+  await t.rejects(bus.request('CAM_L', 'rigStart', { session_id: 'Final' }, patient), {
+    code: 'gates_closed',
+    message: /CAM_L: the clock may be off by 6\.0 ms.*Start again within 10 s/,
+    details: { cameras: [{ camera_id: 'CAM_L', gates: [soft] }, {}, { gates: [hard, soft] }] },
+  });
+  const failed = session();
+  t.equal(failed?.state, 'failed');
+  await clock.sleepUntil(clock.monoUs() + 300_000, 'somebody to press again');
+  await t.rejects(
+    bus.request('CAM_C', 'rigStart', { session_id: 'Other' }, patient),
+    { code: 'gates_closed' },
+    'another session is another start',
+  );
+  await clock.sleepUntil(clock.monoUs() + 300_000, 'somebody to press again');
+  const result = await bus.request('CAM_R', 'rigStart', {}, patient);
+  t.match(result, {
+    session_id: 'Other',
+    cameras: [{ state: 'ready', gates: [soft] }, { state: 'ready' }, { state: 'not_ready' }],
+  });
+  t.not(result.session_uid, failed?.session_uid);
+  t.equal(recorders.CAM_R.started.length, 0, 'a hard gate stays closed');
+
+  // With nothing but soft gates open, no second start is needed.
+  await bus.request('CAM_C', 'rigStop', {}, patient);
+  t.match(await bus.request('CAM_C', 'rigStart', { override: true }, patient), {
+    cameras: [{ state: 'ready' }, { state: 'ready' }, {}],
+  });
+});
+
+t.test('a camera that soft gates keep out of a running session is let in by a second start', async (t) => {
+  const { bus, recorders, session } = await rig(t);
+  recorders.CAM_L.gates = [soft];
+  const first = await bus.request('CAM_C', 'rigStart', { session_id: 'Final' }, patient);
+  t.match(first.cameras, [{ state: 'not_ready' }, { state: 'ready' }, { state: 'ready' }]);
+  await clock.sleepUntil(clock.monoUs() + 400_000, 'the start');
+  await t.rejects(
+    bus.request('CAM_C', 'rigStart', { session_id: 'Other' }, patient),
+    { code: 'already_recording' },
+    'another session is another start',
+  );
+  const second = await bus.request('CAM_C', 'rigStart', { session_id: 'Final' }, patient);
+  t.match(second, {
+    session_uid: first.session_uid,
+    start_at: first.start_at,
+    cameras: [{ camera_id: 'CAM_L', state: 'ready', gates: [soft] }, {}, {}],
+  });
+  t.match(session(), { state: 'recording', revision: 2, cameras: second.cameras }, 'its recorder reads it');
+  await t.rejects(bus.request('CAM_C', 'rigStart', {}, patient), { code: 'already_recording' });
 });
 
 t.test('without the master the node that is asked conducts', async (t) => {

@@ -1,5 +1,7 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { FirmwareLayer } from '#contracts/rig-description.ts';
+import { mergeLayers, SECTIONS } from '#domain/provisioning/recipe.ts';
 
 /** Rules about files that are not code: the containers, the pin table, boot settings, dependencies. Each returns faults. */
 
@@ -7,7 +9,8 @@ const ComposeService = z.looseObject({
   build: z.object({ context: z.literal('.'), dockerfile: z.string(), target: z.string() }),
   restart: z.enum(['always', 'unless-stopped']),
   mem_limit: z.string(),
-  cap_drop: z.array(z.string()),
+  cap_drop: z.array(z.string()).default([]),
+  privileged: z.boolean().default(false),
   security_opt: z.array(z.string()),
   healthcheck: z
     .object({ test: z.array(z.string()), interval: z.string(), timeout: z.string(), retries: z.number() })
@@ -33,10 +36,14 @@ export function composeFaults(text: string, dockerfile: string, services: readon
   for (const name of services) if (!(name in listed)) faults.push(`${name} has a main.ts and no container`);
   for (const [name, service] of Object.entries(listed)) {
     if (!services.includes(name)) faults.push(`${name} has a container and no main.ts`);
+    if (service.privileged === service.cap_drop.includes('ALL'))
+      faults.push(
+        `${name}: either without capabilities, or privileged until services/start.sh gives them back`,
+      );
     if (service.build.target !== name || !stages.includes(name))
       faults.push(`${name}: no stage of its name in the Dockerfile`);
-    if (!dockerfile.includes(`dist/services/${name}.mjs`))
-      faults.push(`${name}: the Dockerfile does not copy its bundle`);
+    const bundle = name === 'updater' ? 'dist/ota.mjs' : `dist/services/${name}.mjs`;
+    if (!dockerfile.includes(bundle)) faults.push(`${name}: the Dockerfile does not copy its bundle`);
     for (const volume of service.volumes)
       if (!((volume.split(':')[0] ?? '') in volumes)) faults.push(`${name}: ${volume} is not a named volume`);
     for (const key of UNSUPPORTED)
@@ -47,7 +54,8 @@ export function composeFaults(text: string, dockerfile: string, services: readon
   return faults;
 }
 
-const Pins = z.object({
+/** overlays/pins.yml. */
+export const Pins = z.object({
   pins: z.array(
     z.strictObject({
       line: z.string().regex(/^touchline-[a-z-]+$/),
@@ -55,7 +63,18 @@ const Pins = z.object({
       header: z.int().min(1).max(40),
       direction: z.enum(['input', 'output']),
       active: z.enum(['low', 'high']),
+      pull: z.enum(['up', 'down', 'none', 'reset']),
+      for: z.string(),
+    }),
+  ),
+  functions: z.array(
+    z.strictObject({
+      name: z.string().regex(/^[a-z0-9-]+$/),
+      gpio: z.int().min(0).max(27),
+      header: z.int().min(1).max(40),
+      function: z.string().regex(/^(gpio|(uart|i2c|pwm)\d)$/),
       pull: z.enum(['up', 'down', 'none']),
+      overlay: z.string().regex(/^touchline-[a-z0-9-]+$/),
       for: z.string(),
     }),
   ),
@@ -80,12 +99,13 @@ const HEADER: Readonly<Record<number, number>> = {
     27: 13,
   },
 };
-const BIAS = { up: 'bias-pull-up', down: 'bias-pull-down', none: 'bias-disable' } as const;
+/** A pin that is left as it is after reset is in no group: the driver that needs it could not have it. */
+const BIAS = { up: 'bias-pull-up', down: 'bias-pull-down', none: 'bias-disable', reset: undefined } as const;
 
 export function pinFaults(table: string, overlay: string): string[] {
   const parsed = Pins.safeParse(parse(table));
   if (!parsed.success) return parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  const { pins } = parsed.data;
+  const { pins, functions } = parsed.data;
   const source = overlay.replace(/\/\*.*?\*\//gs, '');
   const names = [...(/gpio-line-names\s*=([^;]*);/.exec(source)?.[1] ?? '').matchAll(/"([^"]*)"/g)].map(
     ([, name]) => name ?? '',
@@ -107,36 +127,58 @@ export function pinFaults(table: string, overlay: string): string[] {
   for (const [gpio, name] of names.entries())
     if (name !== '' && !pins.some((pin) => pin.gpio === gpio))
       faults.push(`${name}: in the overlay and not in the table`);
-  const used = pins.map(({ gpio }) => gpio);
-  if (new Set(used).size !== used.length) faults.push('a GPIO is used twice');
+  for (const { name, gpio, header } of functions)
+    if (HEADER[gpio] !== header) faults.push(`${name}: GPIO ${gpio} is header pin ${HEADER[gpio]}`);
+  // Two overlays may be loaded together, so that no pin may be claimed by both.
+  const claimed = [...pins.filter(({ pull }) => pull !== 'reset'), ...functions].map(({ gpio }) => gpio);
+  for (const list of [pins.map(({ gpio }) => gpio), claimed])
+    if (new Set(list).size !== list.length) faults.push('a GPIO is used twice');
   return faults;
 }
 
-const Settings = z.strictObject({
-  layer: z.string(),
-  settings: z.array(
-    z.strictObject({
-      key: z.string().regex(/^[a-z][a-z0-9_]*$/),
-      value: z.string().min(1),
-      why: z.string().min(10),
+/** The lines that the signals service takes unless told otherwise are those of the table. */
+export function lineFaults(
+  table: string,
+  signals: {
+    readonly lines: Readonly<Record<string, string>>;
+    readonly button_active_low: boolean;
+    readonly led_active_low: boolean;
+  },
+): string[] {
+  const { pins } = Pins.parse(parse(table));
+  const taken = Object.entries(signals.lines);
+  const activeLow = (line: string): boolean => {
+    if (line === 'button') return signals.button_active_low;
+    return line === 'beeper' ? false : signals.led_active_low;
+  };
+  return [
+    ...taken.flatMap(([line, name]) => {
+      const pin = pins.find((each) => each.line === name);
+      if (pin === undefined) return [`${name} (signals.lines.${line}) is not in the pin table`];
+      const faults = (pin.active === 'low') === activeLow(line) ? [] : [`${name}: active ${pin.active}`];
+      return pin.direction === (line === 'button' ? 'input' : 'output')
+        ? faults
+        : [...faults, `${name}: ${pin.direction}`];
     }),
-  ),
-});
-/** The only keys that may stand more than once in config.txt. */
-const REPEATABLE = ['dtparam', 'dtoverlay'];
+    ...pins
+      .filter(({ line }) => !taken.some(([, name]) => name === line))
+      .map(({ line }) => `${line}: no line of the section signals`),
+  ];
+}
 
-export function settingFaults(text: string, overlays: readonly string[]): string[] {
-  const parsed = Settings.safeParse(parse(text));
+/** A layer of firmware-config: its name is its path, nothing stands twice, and its overlays exist. */
+export function layerFaults(path: string, text: string, overlays: readonly string[]): string[] {
+  const parsed = FirmwareLayer.safeParse(parse(text));
   if (!parsed.success) return parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  const seen = new Set<string>();
-  return parsed.data.settings.flatMap(({ key, value }) => {
-    const name = REPEATABLE.includes(key) ? `${key}=${value}` : key;
-    const faults = seen.has(name) ? [`${name} stands twice`] : [];
-    seen.add(name);
+  const faults =
+    path === `firmware-config/${parsed.data.layer}.yml` ? [] : [`${path}: layer ${parsed.data.layer}`];
+  const merged = mergeLayers([parsed.data]);
+  for (const section of SECTIONS)
+    for (const { id, over } of merged[section]) if (over.length > 0) faults.push(`${id} stands twice`);
+  for (const { key, value } of merged.config_txt)
     if (key === 'dtoverlay' && value.startsWith('touchline-') && !overlays.includes(value))
       faults.push(`there is no overlay ${value}`);
-    return faults;
-  });
+  return faults;
 }
 
 /** Each dependency has a row of its own, and each row is a dependency. */

@@ -12,7 +12,7 @@ import { ROOT } from '../fixtures/quiet-shell.ts';
 import { readBurnedClock } from '../fixtures/read-burned-clock.ts';
 
 // Boots a whole rig, records, stitches: twice.
-t.setTimeout(300_000);
+t.setTimeout(600_000);
 
 const LAUNCHER = join(ROOT, 'touchline');
 
@@ -125,7 +125,14 @@ t.test('demo --once on the bundles, one process per service', async (t) => {
     const manifest = JSON.parse(readFileSync(manifestPath, 'utf8'));
     const burned = await readBurnedClock(file);
     const first = fromWireTime(manifest.timing.start_time);
-    for (const { ptsUs, epochUs } of burned) worstUs = Math.max(worstUs, Math.abs(first + ptsUs - epochUs));
+    const fileUs = Math.max(...burned.map(({ ptsUs, epochUs }) => Math.abs(first + ptsUs - epochUs)));
+    // A machine that was too busy to read its clocks well says so: that much more may be amiss, and no more.
+    const { bound_ms, source } = manifest.touchline.clock;
+    t.ok(
+      fileUs < 1000 + 1000 * bound_ms,
+      `${file}: manifest and pixels agree on every frame: ${fileUs} us, bound ${bound_ms} ms (${source})`,
+    );
+    worstUs = Math.max(worstUs, fileUs);
     const startAt = fromWireTime(manifest.touchline.start_at);
     // The frame that the manifest means: an exposure right at the start may be read as just before it or just after.
     const toldUs = startAt + manifest.touchline.start_skew_ms * 1000;
@@ -138,7 +145,6 @@ t.test('demo --once on the bundles, one process per service', async (t) => {
   t.comment(
     `start skew ${skewMs.toFixed(2)} ms in the pixels, ${result.start_skew_ms} ms in the manifests; times in manifests at worst ${worstUs} us off`,
   );
-  t.ok(worstUs < 1000, `manifests and pixels agree on every frame within a millisecond: ${worstUs} us`);
   t.ok(
     Math.abs(skewMs - (result.start_skew_ms ?? Number.NaN)) < 1,
     `and on the start skew: ${skewMs} and ${result.start_skew_ms} ms`,

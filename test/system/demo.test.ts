@@ -9,7 +9,7 @@ import { stripVTControlCharacters } from 'node:util';
 import t, { type Test } from 'tap';
 
 // Also when the file is run by itself, where tap's own limit is shorter than this takes.
-t.setTimeout(300_000);
+t.setTimeout(600_000);
 
 /** `./touchline …` as a person starts it. `onLine` sees each line on stderr. */
 async function touchline(args: string[], onLine?: (line: string, pid: number) => void) {

@@ -86,7 +86,7 @@ async function verifyFiles(
 }
 
 // A whole rig of seventeen processes, killed five times.
-t.setTimeout(300_000);
+t.setTimeout(600_000);
 
 t.test('a match goes on and comes home whatever is killed', async (t) => {
   const rig = await runningRig(t, {

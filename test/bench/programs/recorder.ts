@@ -6,6 +6,8 @@ import { memoryBroker } from '#ports/broker/memory-broker.ts';
 import { fileCamera } from '#ports/camera/file.ts';
 import { systemClock } from '#ports/clock/system-clock.ts';
 import { localDisk } from '#ports/disk/local-disk.ts';
+import { memoryUpdateLocks } from '#ports/update-lock/memory-lock.ts';
+import { manualVitals } from '#ports/vitals/manual-vitals.ts';
 import { createBus } from '#runtime/bus/create-bus.ts';
 import { group } from '#runtime/lifecycle.ts';
 import { createLogger } from '#runtime/logger.ts';
@@ -46,7 +48,18 @@ const unit = group(
   syncBus,
   createSyncAgent({ config, clock, bus: syncBus, log }),
   recorderBus,
-  createRecorder({ config, clock, disk, camera, bus: recorderBus, log, version: '0.0.0' }),
+  createRecorder({
+    config,
+    clock,
+    disk,
+    state: disk,
+    camera,
+    vitals: manualVitals(),
+    updateLock: memoryUpdateLocks().of('recorder'),
+    bus: recorderBus,
+    log,
+    version: '0.0.0',
+  }),
 );
 
 const say = (line: Record<string, unknown>): void => void process.stdout.write(`${JSON.stringify(line)}\n`);

@@ -1,7 +1,10 @@
 import t from 'tap';
 import type { z } from 'zod';
+import { SensorsConfig } from '#contracts/health.ts';
+import { NetworkConfig } from '#contracts/network.ts';
 import { isLoopback, NodeConfig } from '#contracts/node-config.ts';
 import { ServerConfig } from '#contracts/server-config.ts';
+import { SignalsConfig } from '#contracts/signals.ts';
 
 const node = (more: Record<string, unknown> = {}): Record<string, unknown> => ({
   version: 1,
@@ -48,8 +51,36 @@ t.test('a node says who it is, and the rest has defaults', async (t) => {
       sync_interval_ms: 250,
       free_warn_percent: 15,
       free_block_percent: 10,
+      pre_roll_sec: 15,
+      armed_min: 30,
     },
-    sync: { master: 'CAM_C', start_lead_ms: 1500, ready_timeout_ms: 1000, master_timeout_ms: 500 },
+    audio: { enabled: false, device: 'default', channels: 1 },
+    sensors: SensorsConfig.parse({}),
+    power: { off: 'none' },
+    signals: SignalsConfig.parse({}),
+    network: NetworkConfig.parse({}),
+    updates: {
+      channel: 'none',
+      releases: { keys: '/etc/touchline/release-keys', root: '/opt/touchline' },
+      automatic: 'window',
+      window: { from: '02:00', to: '05:00' },
+      whole_rig: true,
+      check_interval_min: 60,
+      health_patience_sec: 180,
+      host_lock: '/tmp/balena/updates.lock',
+    },
+    preview: { off_above_cpu_percent: 85, on_below_cpu_percent: 70 },
+    sync: {
+      master: 'CAM_C',
+      start_lead_ms: 1500,
+      ready_timeout_ms: 1000,
+      master_timeout_ms: 500,
+      exchange_host: '127.0.0.1',
+      exchange_port: 7123,
+      clock: 'system',
+      chronyd: { port: 123, upstream: [], gnss_baud: 9600 },
+      beep: { enabled: false, device: 'default' },
+    },
     broker: { host: '127.0.0.1', port: 1883, peers: [], queue_messages: 1000 },
     api: { host: '127.0.0.1', port: 8080, names: [] },
     offload: {
@@ -58,6 +89,7 @@ t.test('a node says who it is, and the rest has defaults', async (t) => {
       retry_count: 5,
       retry_delay_sec: 5,
       verify_checksum: true,
+      delete_after_confirm: false,
     },
     runtime_dir: '/run/touchline',
     state_dir: '/var/lib/touchline',

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { z } from 'zod';
-import { Manifest, TouchlineManifest } from '#contracts/manifest.ts';
+import { Journal, Manifest, TouchlineManifest } from '#contracts/manifest.ts';
 import { RigSession, supersedes } from '#contracts/session.ts';
 import { RecorderState } from '#contracts/states.ts';
 
@@ -111,6 +111,12 @@ t.test('what version 1.0 requires is required, by name', async (t) => {
     ['quality.dropped_frames', 0.5],
   ] as const)
     t.same(pathsOf(Manifest, changed(foreign(), path, value)), [path], `${path} = ${value}`);
+});
+
+t.test('a journal names a file beside it, and no way to another place', async (t) => {
+  for (const file of ['../a.mp4', '/a.mp4', 'a/b.mp4', 'a.json', '.mp4'])
+    t.ok(pathsOf(Journal, { file }).includes('file'), file);
+  t.notOk(pathsOf(Journal, { file: 'GAME_20240315_140000_CAM_C.mp4' }).includes('file'));
 });
 
 t.test('what a later version adds is dropped on the wire, at every depth', async (t) => {

@@ -2,7 +2,13 @@ import t from 'tap';
 import { type ClockReading, Manifest, TouchlineManifest } from '#contracts/manifest.ts';
 import { fromWireTime } from '#contracts/time.ts';
 import { createCutter } from '#domain/recording/cut.ts';
-import { buildManifest, localUs, masterUs, type RecordingFacts } from '#domain/recording/manifest.ts';
+import {
+  buildManifest,
+  isGap,
+  isLateStart,
+  masterUs,
+  type RecordingFacts,
+} from '#domain/recording/manifest.ts';
 import { createTally } from '#domain/recording/tally.ts';
 import { fragment } from '../../fixtures/mp4-boxes.ts';
 
@@ -20,9 +26,16 @@ const stream = (from: number, to: number, firstKey = 0) =>
   );
 
 /** What of stream fragments 0…9 is in the file, by number, and the times in it. */
-function cut(options: { start?: number; stop?: number; startAfter?: number; firstKey?: number }) {
-  const { start, stop, startAfter = 0, firstKey = 0 } = options;
+function cut(options: {
+  start?: number;
+  stop?: number;
+  startAfter?: number;
+  firstKey?: number;
+  hold?: number;
+}) {
+  const { start, stop, startAfter = 0, firstKey = 0, hold } = options;
   const cutter = createCutter();
+  if (hold !== undefined) cutter.hold(hold);
   if (stop !== undefined) cutter.stopAt(stop);
   const out = [];
   for (const [n, next] of stream(0, 10, firstKey).entries()) {
@@ -53,6 +66,23 @@ t.test('a file begins at the last key frame at or before the start', async (t) =
     t.equal(cutter.origin, (numbers[0] ?? 0) * LENGTH);
     t.equal(cutter.state, 'inside');
   }
+});
+
+t.test('what was before the start is held for it, as far back as wanted', async (t) => {
+  const late = { startAfter: 8, start: 4 * LENGTH };
+  t.same(cut(late).numbers, [6, 7, 8, 9], 'not wanted: from the last key frame');
+  t.same(cut({ ...late, hold: 2 * LENGTH }).numbers, [6, 7, 8, 9], 'the last key frame is old enough');
+  t.same(cut({ ...late, hold: 4 * LENGTH }).numbers, [3, 4, 5, 6, 7, 8, 9]);
+  t.same(
+    cut({ ...late, hold: 60 * LENGTH }).numbers,
+    [3, 4, 5, 6, 7, 8, 9],
+    'no more than the start asks for',
+  );
+  t.same(
+    cut({ startAfter: 8, start: -9, hold: 60 * LENGTH }).numbers,
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    'all there is',
+  );
 });
 
 t.test('nothing comes out before the start is reached, or known', async (t) => {
@@ -208,6 +238,7 @@ const facts = (over: Partial<RecordingFacts> = {}): RecordingFacts => ({
     file: 'GAME_1_CAM_L_20240315_140000.mp4',
     start_at: '2024-03-15T14:00:00.010000Z',
     base: {
+      first_frame_master: '2024-03-15T14:00:00.000000Z',
       first_frame_local: '2024-03-15T14:00:00.040000Z',
       first_frame_mono_us: 5_000_000,
       boot_id: 'boot',
@@ -217,12 +248,16 @@ const facts = (over: Partial<RecordingFacts> = {}): RecordingFacts => ({
     source: 'test-pattern',
     requested: 'a',
     effective: 'b',
+    reason: 'too slow',
+    audio: null,
+    frame_phase_sync: false,
+    lock_view: null,
     overridden_gates: [{ gate: 'clock', level: 'soft', reason: 'unknown' }],
     software_version: '1.2.3',
     hostname: 'cam-l',
   },
   clock: reading(40),
-  firstFrame: { localUs: LOCAL_US, monoUs: 5_000_000, bootId: 'boot' },
+  firstFrame: { localUs: LOCAL_US, masterUs: LOCAL_US - 40_000, monoUs: 5_000_000, bootId: 'boot' },
   startAtUs: fromWireTime('2024-03-15T14:00:00.010000Z'),
   startFrame: { index: 1, skewMs: 23.300000000046566 },
   picture: { width: 1280, height: 720 },
@@ -239,7 +274,9 @@ const facts = (over: Partial<RecordingFacts> = {}): RecordingFacts => ({
   recovered: false,
   bytesLost: 0,
   timeline: 'GAME_1_CAM_L.timeline.jsonl',
-  counts: { encoderRestarts: 0, diskErrors: 0, clockSteps: 0 },
+  counts: { encoderRestarts: 0, diskErrors: 0 },
+  steps: [{ at: '2024-03-15T14:00:05.000000Z', mono_us: 9_000_000, step_ms: -2000 }],
+  beepAt: null,
   ...over,
 });
 
@@ -247,8 +284,6 @@ t.test('an offset is local minus master', async (t) => {
   t.equal(masterUs(LOCAL_US, { offset_ms: 40 }), LOCAL_US - 40_000, 'a clock that is ahead is turned back');
   t.equal(masterUs(LOCAL_US, { offset_ms: -0.013 }), LOCAL_US + 13);
   t.equal(masterUs(LOCAL_US, { offset_ms: null }), null, 'and nothing is made up');
-  t.equal(localUs(LOCAL_US - 40_000, { offset_ms: 40 }), LOCAL_US, 'the way back');
-  t.equal(localUs(LOCAL_US, { offset_ms: null }), LOCAL_US);
 });
 
 t.test('a manifest says what was measured, in master time', async (t) => {
@@ -288,6 +323,9 @@ t.test('a manifest says what was measured, in master time', async (t) => {
         },
       ],
       overridden_gates: [{ gate: 'clock', level: 'soft', reason: 'unknown' }],
+      clock_steps: 1,
+      steps: [{ step_ms: -2000 }],
+      reason: 'too slow',
       offloaded: false,
       offloaded_at: null,
       final: true,
@@ -296,8 +334,13 @@ t.test('a manifest says what was measured, in master time', async (t) => {
   });
 });
 
+const UNKNOWN_OFFSET = {
+  clock: reading(null),
+  firstFrame: { localUs: LOCAL_US, masterUs: null, monoUs: 5_000_000, bootId: 'boot' },
+};
+
 t.test('without a known offset the local clock has to do, and it shows', async (t) => {
-  const manifest = buildManifest(facts({ clock: reading(null), startFrame: undefined }));
+  const manifest = buildManifest(facts({ ...UNKNOWN_OFFSET, startFrame: undefined }));
   t.equal(manifest.timing.start_time, '2024-03-15T14:00:00.040000Z');
   t.notOk('sync_offset_ms' in manifest.timing, 'no offset is better than zero');
   t.equal(manifest.touchline.first_frame.master, null);
@@ -306,7 +349,7 @@ t.test('without a known offset the local clock has to do, and it shows', async (
 });
 
 t.test('missing time before the first frame is a gap like any other', async (t) => {
-  const gap = { fromLocalUs: LOCAL_US - 1_000_000, reason: 'the camera failed' };
+  const gap = { fromUs: LOCAL_US - 1_040_000, reason: 'the camera failed' };
   t.same(
     buildManifest(facts({ leadingGap: gap })).touchline.gaps[0],
     {
@@ -315,13 +358,8 @@ t.test('missing time before the first frame is a gap like any other', async (t) 
       frames: 30,
       reason: 'the camera failed',
     },
-    'both ends in master time',
+    'both ends in the time of the manifest',
   );
-  t.match(buildManifest(facts({ leadingGap: gap, clock: reading(null) })).touchline.gaps[0], {
-    from: '2024-03-15T13:59:59.040000Z',
-    to: '2024-03-15T14:00:00.040000Z',
-    frames: 30,
-  });
   t.equal(
     buildManifest(facts({ leadingGap: gap })).quality?.dropped_frames,
     2,
@@ -337,4 +375,13 @@ t.test('an empty or tiny file has a manifest too', async (t) => {
   t.ok(TouchlineManifest.safeParse(manifest).success);
   const recovered = buildManifest(facts({ recovered: true, final: false, bytesLost: 17 })).touchline;
   t.match(recovered, { recovered: true, final: false, bytes_lost: 17 });
+});
+
+t.test('one frame that is missing between two parts is a gap, a beat later than the start is none', (t) => {
+  const frameUs = 40_000;
+  t.notOk(isGap(0, 0.4 * frameUs, 25), 'jitter');
+  t.ok(isGap(0, frameUs, 25), 'one frame');
+  t.notOk(isLateStart(0, frameUs, 25), 'a camera has its own beat');
+  t.ok(isLateStart(0, 2 * frameUs, 25));
+  t.end();
 });

@@ -1,12 +1,15 @@
 import t from 'tap';
 import { SessionId } from '#contracts/ids.ts';
 import type { Gate } from '#contracts/manifest.ts';
+import type { RigSession } from '#contracts/session.ts';
+import { toWireTime } from '#contracts/time.ts';
 import {
   conductorRank,
   decideStart,
   generatedSessionId,
   type PrepareAnswer,
 } from '#domain/barrier/barrier.ts';
+import { isSecondStart } from '#domain/barrier/second-start.ts';
 import { type GateReadings, gatesOpen, startGates } from '#domain/gates/gates.ts';
 
 const LIMITS = { expectedDurationMin: 110, freeWarnPercent: 15, freeBlockPercent: 10 };
@@ -17,7 +20,10 @@ const healthy: GateReadings = {
   camera: { present: true, reason: null },
   disk: { present: true, reason: null, freeBytes: 500 * GB, totalBytes: 1000 * GB },
   clock: { bound_ms: 1 },
+  battery: { percent: 90, charging: false },
+  temperature: { celsius: 50 },
   bitrateMbps: 30,
+  update: { applying: null, problem: null },
 };
 const disk = (freeBytes: number | null, totalBytes: number | null): Partial<GateReadings> => ({
   disk: { present: true, reason: null, freeBytes, totalBytes },
@@ -52,10 +58,38 @@ t.test('each gate, and its border', async (t) => {
   t.same(levels(disk(100 * GB - 1, 1000 * GB)), ['free-space: soft'], 'below it');
   t.same(levels({ ...disk(20 * GB, 1000 * GB), bitrateMbps: 4 }), ['free-space: soft'], 'the bitrate counts');
 
+  t.same(gates({ update: { applying: 'Supervisor: it is replacing the containers', problem: null } }), [
+    {
+      gate: 'update',
+      level: 'hard',
+      reason: 'an update is being applied (Supervisor: it is replacing the containers)',
+    },
+  ]);
+  t.same(
+    levels({ update: { applying: null, problem: 'read-only' } }),
+    ['update-lock: note'],
+    'recorded all the same',
+  );
   t.same(levels({ clock: null }), ['clock: soft'], 'no clock reading');
   t.same(levels({ clock: { bound_ms: null } }), ['clock: soft'], 'an unknown bound');
   t.same(levels({ clock: { bound_ms: 5 } }), [], 'five milliseconds are allowed');
   t.same(levels({ clock: { bound_ms: 5.1 } }), ['clock: soft']);
+
+  const battery = (percent: number, charging = false) => levels({ battery: { percent, charging } });
+  t.same(battery(15), []);
+  t.same(battery(14.9), ['battery: note']);
+  t.same(battery(10), ['battery: note']);
+  t.same(battery(9.9), ['battery: soft']);
+  t.same(battery(2, true), [], 'on the charger it lasts');
+  t.same(levels({ battery: null }), ['battery: soft'], 'a battery that does not answer');
+  t.same(levels({ battery: 'not-fitted' }), ['battery: note'], 'none only warns');
+
+  const temperature = (celsius: number) => levels({ temperature: { celsius } });
+  t.same(temperature(74.9), []);
+  t.same(temperature(75), ['temperature: note']);
+  t.same(temperature(80), ['temperature: soft']);
+  t.same(levels({ temperature: null }), ['temperature: soft'], 'a sensor that does not answer');
+  t.same(levels({ temperature: 'not-fitted' }), []);
 });
 
 t.test('every reason is listed, not only the first', async (t) => {
@@ -163,4 +197,38 @@ t.test('a session that nobody named has a valid name', async (t) => {
   const name = generatedSessionId(Date.UTC(2024, 2, 15, 14, 0, 0) * 1000);
   t.equal(name, 'GAME_20240315_140000');
   t.equal(SessionId.parse(name), name);
+});
+
+t.test('which start is the second one', async (t) => {
+  const atUs = 1_710_511_200_000_000;
+  const soft: Gate = { gate: 'clock', level: 'soft', reason: 'unknown' };
+  const hard: Gate = { gate: 'disk', level: 'hard', reason: 'gone' };
+  const record = (state: RigSession['state'], ...gates: Gate[]): RigSession => ({
+    v: 1,
+    session_uid: '01HS0000000000000000000000',
+    session_id: 'Final',
+    revision: 1,
+    state,
+    conductor: 'CAM_C',
+    start_at: null,
+    stop_at: null,
+    max_duration_sec: 60,
+    cameras: [{ camera_id: 'CAM_L', state: gates.length > 0 ? 'not_ready' : 'ready', gates }],
+    updated_at: toWireTime(atUs),
+  });
+  const second = (last: RigSession | undefined, afterMs: number, session_id?: string): boolean =>
+    isSecondStart(last, { session_id }, atUs + afterMs * 1000);
+
+  t.equal(second(undefined, 1000), false);
+  t.equal(second(record('failed', soft), 1000), true);
+  t.equal(second(record('recording', soft), 1000), true, 'also when others record');
+  t.equal(second(record('stopped', soft), 1000), false, 'not after a stop');
+  t.equal(second(record('failed', soft), 10_000), true, 'within ten seconds');
+  t.equal(second(record('failed', soft), 10_001), false);
+  t.equal(second(record('failed', soft), 100), false, 'the first start, arriving at another node');
+  t.equal(second(record('failed', soft), 1000, 'Final'), true);
+  t.equal(second(record('failed', soft), 1000, 'Other'), false);
+  t.equal(second(record('failed', soft, hard), 1000), false, 'an override does not open a hard gate');
+  t.equal(second(record('failed', { ...soft, level: 'note' }), 1000), false);
+  t.equal(second(record('recording'), 1000), false, 'nobody is left out');
 });

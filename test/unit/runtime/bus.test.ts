@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 import { CommandReply } from '#contracts/commands.ts';
 import { TouchlineError } from '#contracts/errors.ts';
@@ -396,3 +398,41 @@ t.test('requests', async (t) => {
     code: 'broker_unreachable',
   });
 });
+
+t.test(
+  'a broker that dies before the reply: the own node is asked again on its socket, and works once',
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'tl-'));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const socketOf = (service: string): string => join(folder, `${service}.sock`);
+    const answers = rigUp({ socketPath: socketOf('housekeeper') });
+    const { broker, clock, settle } = answers;
+    const asks = rigUp({ broker, clock, service: 'api', socketOf });
+    const begun = Promise.withResolvers<void>();
+    const work = Promise.withResolvers<{ queued: number }>();
+    let ran = 0;
+    answers.bus.handle('offload', async () => {
+      ran++;
+      begun.resolve();
+      return work.promise;
+    });
+    await answers.bus.start(signal);
+    await asks.bus.start(signal);
+    t.teardown(() => Promise.all([asks.bus.stop(), answers.bus.stop()]));
+    await settle();
+    const asked = asks.bus.request('CAM_L', 'offload', {}, { timeoutMs: 10_000 });
+    const other = asks.bus
+      .request('CAM_R', 'offload', {}, { timeoutMs: 500 })
+      .catch((error: unknown) => error);
+    await settle();
+    await begun.promise;
+    broker.down();
+    work.resolve({ queued: 3 });
+    // As long as a reply by the broker is waited for, only the clock ends it.
+    const late = new Promise<string>((resolve) => setTimeout(resolve, 1500, 'nothing').unref());
+    t.same(await Promise.race([asked, late]), { queued: 3 });
+    t.equal(ran, 1);
+    await clock.advance(600);
+    t.match(await other, { code: 'peer_silent' }, 'another node has no socket here');
+  },
+);

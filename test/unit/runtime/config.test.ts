@@ -2,6 +2,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { z } from 'zod';
+import { CameraConfig } from '#contracts/camera-config.ts';
 import { TouchlineError } from '#contracts/errors.ts';
 import { NodeConfig } from '#contracts/node-config.ts';
 import { ServerConfig } from '#contracts/server-config.ts';
@@ -168,13 +169,32 @@ t.test('explain has a row for each value, and none for a branch that was not cho
   const shown = explainConfig(NodeConfig, secret);
   t.match(shown.find((row) => row.path === 'api.rig_key')?.value, '(secret)');
   t.notMatch(JSON.stringify(shown.map(({ value }) => value)), key, 'a secret is never shown');
+  const wifi = JSON.stringify([{ ssid: 'Club', key: 'their-password' }, { ssid: 'Open' }]);
+  const listed = { file: path, env: {}, flags: [`network.home=${wifi}`] };
+  for (const found of [
+    explainConfig(NodeConfig, loadConfig(NodeConfig, listed)),
+    explainInputs(NodeConfig, listed),
+  ])
+    t.match(
+      found.find((row) => row.path === 'network.home')?.value,
+      [
+        { ssid: 'Club', key: '(secret)' },
+        { ssid: 'Open', key: undefined },
+      ],
+      'nor one in a list',
+    );
   t.equal(rows.get('api.pin_hash')?.value, undefined, 'that it is not set is');
   t.match(rows.get('storage.path'), { value: '/mnt/nvme', source: 'default', where: '' });
   t.match(rows.get('offload.server_url'), { value: undefined, source: 'default' });
   t.equal(rows.get('camera.width')?.value, 1280);
   t.equal(rows.has('camera.path'), false, 'a test pattern has no file');
-  for (const key of knownKeys(NodeConfig).keys())
-    if (key !== 'camera.path' && !key.startsWith('broker.central.')) t.ok(rows.has(key), key);
+  t.equal(rows.has('camera.url'), false, 'nor an address');
+  const pattern = Object.keys(CameraConfig.options[0].shape).map((key) => `camera.${key}`);
+  for (const key of knownKeys(NodeConfig).keys()) {
+    const [section, setting] = key.split('.');
+    const chosen = section !== 'camera' || pattern.includes(`${section}.${setting}`);
+    if (!key.startsWith('broker.central.')) t.equal(rows.has(key), chosen, key);
+  }
   t.match(
     rows.get('broker.central'),
     { value: undefined, source: 'default' },

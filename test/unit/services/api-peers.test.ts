@@ -31,7 +31,11 @@ t.test(
       broker: { peers: [{ camera_id: 'CAM_L', host: '127.0.0.1' }] },
     });
     const status = { api_port: (peer.address() as AddressInfo).port } as NodeStatus;
-    const peers = createPeers(config, new Map([['CAM_L', status]]));
+    const peers = createPeers(
+      config,
+      { addressOf: () => config.broker.peers[0] },
+      new Map([['CAM_L', status]]),
+    );
     const app = await createHttpApp({ log });
     app.get('/film', async (request, reply) => peers.forward('CAM_L', '/film', request, reply));
     t.teardown(() => app.close());

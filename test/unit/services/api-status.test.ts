@@ -1,10 +1,14 @@
 import t from 'tap';
+import type { HealthLevel, HealthState } from '#contracts/health.ts';
 import { RigView } from '#contracts/http-node.ts';
+import { NetworkState } from '#contracts/network.ts';
 import { NodeConfig } from '#contracts/node-config.ts';
 import type { RigSession } from '#contracts/session.ts';
-import { type Availability, NodeStatus, type RecorderState, type SyncState } from '#contracts/states.ts';
+import { SignalsState } from '#contracts/signals.ts';
+import { type Availability, NodeStatus, SyncState } from '#contracts/states.ts';
 import { toWireTime } from '#contracts/time.ts';
-import { nodeStatus, rigView, type Seen } from '#services/api/status.ts';
+import { nodeStatus, rigView, type Seen, worthTelling } from '#services/api/status.ts';
+import { recorderState } from '../../fixtures/recorder-state.ts';
 
 const NOW = 1_710_511_200_000_000;
 const at = toWireTime(NOW);
@@ -15,53 +19,51 @@ const config = NodeConfig.parse({
   camera_id: 'CAM_C',
   position: 'center',
   camera: { source: 'test-pattern' },
+  signals: { panel: 'gpio' },
 });
 const common = { v: 1, online: true, run_id: 'run', at } as const;
 
-const recorder = (over: Partial<RecorderState> = {}): RecorderState => ({
-  ...common,
-  boot_id: 'b',
-  state: 'idle',
-  recording: null,
-  session_uid: null,
-  camera: {
-    source: 'test-pattern',
-    present: true,
-    width: 1,
-    height: 1,
-    fps: 30,
-    codec: 'h264',
-    reason: null,
-  },
-  disk: { present: true, free_bytes: 1, total_bytes: 1, minutes_left: 1 },
-  gates: [],
-  faults: [],
-  encoder_restarts: 0,
-  disk_errors: 0,
-  ...over,
-});
-const sync = (master = 'CAM_C'): SyncState => ({
-  ...common,
-  role: 'master',
-  master,
-  boot_id: 'b',
-  clock: {
-    source: 'none',
-    offset_ms: null,
-    bound_ms: null,
-    ci95_ms: null,
-    confidence: 0,
-    stratum: null,
-    last_sync: null,
-  },
-  local_time: at,
-  master_time: null,
-});
+const sync = (master = 'CAM_C'): SyncState =>
+  SyncState.parse({
+    ...common,
+    role: 'master',
+    master,
+    boot_id: 'b',
+    clock: {
+      source: 'none',
+      offset_ms: null,
+      bound_ms: null,
+      ci95_ms: null,
+      confidence: 0,
+      stratum: null,
+      last_sync: null,
+    },
+    local_time: at,
+    master_time: null,
+  });
+const networkState = (over: Partial<NetworkState> = {}): NetworkState =>
+  NetworkState.parse({
+    ...common,
+    ...{ mode: 'home', since: at, reason: 'joined', ssid: 'Club', addresses: ['192.168.1.5'] },
+    ...{ signal_percent: 70, stations: null, peers: [], conflicts: [], warnings: [] },
+    ...over,
+  });
+const signalsState = (over: Partial<SignalsState> = {}): SignalsState =>
+  SignalsState.parse({
+    ...common,
+    ...{ panel: { state: 'working', reason: null }, beeper: { state: 'none', reason: null } },
+    ...{ shows: 'ready', because: 'ready', pressed: false, muted: false, last_tone: null },
+    ...over,
+  });
 const healthy = (over: Partial<Seen> = {}): Seen => ({
-  recorder: { online: true, state: recorder() },
+  recorder: { online: true, state: recorderState() },
   'sync-agent': { online: true, state: sync() },
   housekeeper: { online: true, state: { ...common, offload: [], recovering: false } },
   broker: { online: true, state: { ...common, links: [] } },
+  health: { online: true, state: { ...common, readings: {}, battery: null, throttled: null, faults: [] } },
+  'network-manager': { online: true, state: networkState() },
+  signals: { online: true, state: signalsState() },
+  updater: undefined,
   ...over,
 });
 const statusOf = (seen: Seen, version = '1'): NodeStatus =>
@@ -74,18 +76,34 @@ t.test('the level of a node is the worst of what its services say', async (t) =>
     warnings: [{ service: 'housekeeper', code: 'service_offline' }],
     services: { housekeeper: { online: false }, recorder: { online: true } },
   });
+  t.match(
+    statusOf(healthy({ signals: { online: false, at } })),
+    { level: 'warning', warnings: [{ service: 'signals', code: 'service_missed' }] },
+    'a match is recorded without its lights',
+  );
+  t.match(
+    statusOf(healthy({ health: undefined })),
+    { level: 'ok', warnings: [] },
+    'a service that has nothing to do is not missed',
+  );
   t.match(statusOf(healthy({ recorder: undefined })), { level: 'fault', recorder: null });
   const gate = (level: 'hard' | 'soft' | 'note') =>
     statusOf(
       healthy({
-        recorder: { online: true, state: recorder({ gates: [{ gate: 'disk', level, reason: 'why' }] }) },
+        recorder: { online: true, state: recorderState({ gates: [{ gate: 'disk', level, reason: 'why' }] }) },
       }),
     );
   t.match(gate('hard'), { level: 'fault', warnings: [{ code: 'gate_disk', message: 'why' }] });
   t.equal(gate('soft').level, 'warning');
   t.equal(gate('note').level, 'warning');
+  const mains = { gate: 'battery', level: 'note', reason: 'there is no battery' } as const;
+  t.match(
+    statusOf(healthy({ recorder: { online: true, state: recorderState({ gates: [mains] }) } })),
+    { level: 'ok', warnings: [] },
+    'what the configuration says is said where a start is asked for, not for ever',
+  );
   const fault = { code: 'disk_full', message: 'full' } as const;
-  t.match(statusOf(healthy({ recorder: { online: true, state: recorder({ faults: [fault] }) } })), {
+  t.match(statusOf(healthy({ recorder: { online: true, state: recorderState({ faults: [fault] }) } })), {
     level: 'fault',
     warnings: [{ service: 'recorder', code: 'disk_full', message: 'full' }],
   });
@@ -101,10 +119,41 @@ t.test('the level of a node is the worst of what its services say', async (t) =>
   };
   t.match(
     statusOf(
-      healthy({ recorder: { online: true, state: recorder({ state: 'recording', recording: active }) } }),
+      healthy({
+        recorder: { online: true, state: recorderState({ state: 'recording', recording: active }) },
+      }),
     ),
     { level: 'warning', warnings: [{ code: 'recording_interrupted', message: /interrupted 2 times/ }] },
     'that it records again does not make good what is missing',
+  );
+  const stepped = { code: 'clock_stepped', message: 'the clock was set by 3600 s' } as const;
+  t.match(statusOf(healthy({ 'sync-agent': { online: true, state: { ...sync(), warnings: [stepped] } } })), {
+    level: 'warning',
+    warnings: [{ service: 'sync-agent', ...stepped }],
+  });
+  const doubtful = [{ session_uid: UID, session_id: 'Cup', part: 2, reason: 'its checksum differs' }];
+  const retention = { deleted: 0, freed_bytes: 0, doubtful };
+  t.match(
+    statusOf(
+      healthy({
+        housekeeper: { online: true, state: { ...common, offload: [], recovering: false, retention } },
+      }),
+    ),
+    {
+      level: 'warning',
+      warnings: [
+        {
+          code: 'recording_doubtful',
+          message: 'Cup, part 2 is kept, though it is home: its checksum differs',
+        },
+      ],
+    },
+  );
+  const preview = { state: 'yielding', reason: 'busy' } as const;
+  t.match(
+    statusOf(healthy({ recorder: { online: true, state: recorderState({ preview }) } })),
+    { level: 'ok', warnings: [] },
+    'a preview that yields is as it should be',
   );
   const item = {
     session_uid: UID,
@@ -155,7 +204,7 @@ const active = {
   fps: 30,
   bitrate_mbps: 1,
 };
-const records = recorder({ state: 'recording', recording: active, session_uid: UID });
+const records = recorderState({ state: 'recording', recording: active, session_uid: UID });
 
 function view(of: { session?: RigSession; nodes: Record<string, NodeStatus>; offline?: string[] }): RigView {
   const availability = new Map(
@@ -218,4 +267,70 @@ t.test('what the nodes of a rig do not agree on is said, and nothing else', asyn
     [{ camera_id: 'CAM_L', available: false, status: null }, {}, {}],
     'every camera of the rig is named',
   );
+});
+
+t.test('figures of a clock are not told before their second, that a clock is off is', (t) => {
+  const told = (warnings: SyncState['warnings']): string =>
+    worthTelling(healthy({ 'sync-agent': { online: true, state: { ...sync(), warnings } } }), config);
+  const off = (ms: number): SyncState['warnings'] => [
+    { code: 'clock_disagreement', message: `they disagree by ${ms} ms` },
+  ];
+  t.equal(told(off(2.3)), told(off(2.4)));
+  t.not(told(off(2.3)), told([]));
+  t.end();
+});
+
+t.test('what health finds is a warning, no fault, and not said twice', async (t) => {
+  const health = (readings: HealthState['readings']): Partial<Seen> => ({
+    health: {
+      online: true,
+      state: { ...common, readings, battery: null, throttled: null, faults: [] },
+    },
+  });
+  const entry = (level: HealthLevel, text: string = level) => ({ level, value: null, unit: '', text });
+  const statusOf = (seen: Partial<Seen>) =>
+    nodeStatus({
+      ...{ config, version: '1', bootId: 'b', nowUs: NOW, startedUs: NOW },
+      seen: healthy(seen),
+    });
+  const quiet = statusOf(
+    health({
+      temperature: entry('ok'),
+      battery: entry('not-fitted'),
+      load: entry('critical'),
+      camera: entry('critical'),
+      'disk-space': entry('warn'),
+    }),
+  );
+  t.same([quiet.level, quiet.warnings], ['ok', []], 'the recorder says what is its own');
+  const loud = health({
+    temperature: entry('warn', 'the processor has 76 °C'),
+    throttling: entry('critical'),
+    memory: entry('warn'),
+    'disk-condition': entry('unknown'),
+    'disk-write': entry('warn'),
+    battery: entry('critical', 'the battery has 9 %'),
+  });
+  const status = statusOf(loud);
+  t.equal(status.level, 'warning', 'a match is recorded all the same');
+  t.same(
+    status.warnings.map(({ service, code }) => `${service} ${code}`),
+    [
+      'health temperature_high',
+      'health power_throttled',
+      'health memory_low',
+      'health disk_unknown',
+      'health disk_write_slow',
+      'health battery_low',
+    ],
+  );
+  t.match(status.warnings[0], { message: 'the processor has 76 °C' });
+  const gates = [{ gate: 'battery', level: 'soft' as const, reason: 'the battery has 9 %' }];
+  const gated = statusOf({ ...loud, recorder: { online: true, state: recorderState({ gates }) } });
+  t.notOk(gated.warnings.some(({ code }) => code === 'battery_low'));
+  t.ok(gated.warnings.some(({ code }) => code === 'gate_battery'));
+  const told = (text: string): string =>
+    worthTelling(healthy(health({ temperature: entry('warn', text) })), config);
+  t.equal(told('the processor has 76 °C'), told('the processor has 77 °C'), 'figures are not told at once');
+  t.not(told('x'), worthTelling(healthy(health({ temperature: entry('ok') })), config), 'levels are');
 });

@@ -17,7 +17,10 @@ t.test('what was wrong with the camera is not said again when a start takes it f
   const camera: Camera = {
     source: 'loose',
     live: true,
-    probe: () => Promise.reject(new Error('not asked')),
+    probe: async () => ({
+      requested: 'h264 2x2@30',
+      profiles: [{ width: 2, height: 2, fps: 30, codec: 'h264', bitrateMbps: 1, rung: 'copy' }],
+    }),
     // It never gets as far as a picture: a start comes first.
     open: ({ signal }) =>
       new Promise((_resolve, reject) => {

@@ -78,6 +78,14 @@ t.test('facts of a recording, and which are odd', (t: Test) => {
     disk_errors: 0,
     recovered: false,
     bytes_lost: 0,
+    start_frame: 0,
+    requested: 'h264 1280x720@30',
+    effective: 'h264 1280x720@30',
+    reason: null,
+    clock_steps: 0,
+    steps: [],
+    audio: null,
+    lock_view: null,
     clock,
   };
   const named = (facts: ReturnType<typeof factsOf>) =>
@@ -93,6 +101,48 @@ t.test('facts of a recording, and which are odd', (t: Test) => {
     'After a crash': 'no',
   });
   t.same(odd(sound), []);
+
+  const extra = [
+    'Before the start',
+    'Wanted instead',
+    'Sound',
+    'Clock, 95 % within',
+    'Clock was set',
+    'Lock View',
+  ];
+  t.same(
+    sound.filter(({ nothing }) => nothing).map(({ name }) => name),
+    extra,
+    'what there is nothing to tell of',
+  );
+  const rich = factsOf(
+    recording('CAM_L'),
+    manifest({
+      ...own,
+      start_frame: 444,
+      requested: 'h265 3840x2160@30',
+      reason: 'x265 holds 0.25 times real time',
+      audio: { codec: 'aac', sample_rate_hz: 48_000, channels: 1 },
+      clock: { ...clock, bound_ms: 0.002, ci95_ms: 0.05 },
+      clock_steps: 2,
+      steps: [{ step_ms: -3_600_000 }, { step_ms: 12.4 }],
+      lock_view: { at: '2026-03-15T13:58:00.000000Z' },
+    }),
+  );
+  t.match(named(rich), {
+    'Before the start': '15 s',
+    'Wanted instead': 'H.265 3840×2160, 30 fps; but x265 holds 0.25 times real time',
+    Sound: 'AAC, 48 kHz, mono',
+    'Clock off the master': '−0.50 ± 0.01 ms',
+    'Clock, 95 % within': '±0.05 ms',
+    'Clock was set': '2 times: back by 60 min 0 s, forward by 12 ms',
+    'Lock View': /^\d\d:\d\d:00/,
+  });
+  t.same(odd(rich), ['Clock was set']);
+  t.same(
+    rich.filter(({ nothing }) => nothing),
+    [],
+  );
 
   const poor = factsOf(
     recording('CAM_L', { master_time: false, fps: 29.97 }),

@@ -13,6 +13,7 @@ function part(
   from: number,
   to: number,
   gaps: [number, number][] = [],
+  offloaded = true,
 ): Item {
   return {
     playlist: null,
@@ -24,7 +25,7 @@ function part(
       touchline: {
         session_uid: 'uid',
         part: number,
-        offloaded: true,
+        offloaded,
         gaps: gaps.map(([a, b]) => ({ from: at(a), to: at(b), frames: 1, reason: 'x' })),
       },
     },
@@ -46,5 +47,14 @@ t.test('what each camera lacks', (t) => {
     'untold',
   );
   t.same(lacks(part('CAM_R', 1, 4, 60, [[0, 4]])), [{ camera: 'CAM_R', seconds: 4 }], 'it began late');
+  t.end();
+});
+
+t.test('what is home, and whether all is', (t) => {
+  const home = part('CAM_L', 1, 0, 60);
+  const here = part('CAM_C', 1, 0, 60, [], false);
+  t.match(sessionsOf([home, here]), [{ offloaded: false, homeBytes: 1, sizeBytes: 2 }]);
+  t.match(sessionsOf([home]), [{ offloaded: true, homeBytes: 1 }]);
+  t.match(sessionsOf([here]), [{ offloaded: false, homeBytes: 0 }]);
   t.end();
 });

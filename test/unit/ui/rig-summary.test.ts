@@ -1,62 +1,13 @@
 import t from 'tap';
 import type { RigView } from '#contracts/http-node.ts';
-import type { NodeStatus } from '#contracts/states.ts';
+import type { RecorderState } from '#contracts/states.ts';
 import { summarize } from '../../../ui/dashboard/rig-summary.ts';
+import { recorderState } from '../../fixtures/recorder-state.ts';
+import { SAMPLE_AT as AT, node, syncState } from './rig-samples.ts';
 
-type Recorder = NonNullable<NodeStatus['recorder']>;
 type RigNode = RigView['nodes'][number];
 
-const AT = '2024-03-15T14:00:00.000000Z';
 const UID = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
-
-function recorder(change: Partial<Recorder> = {}): Recorder {
-  return {
-    v: 1,
-    online: true,
-    run_id: 'run',
-    at: AT,
-    boot_id: 'boot',
-    state: 'idle',
-    recording: null,
-    session_uid: null,
-    camera: {
-      source: 'test-pattern',
-      present: true,
-      width: 1280,
-      height: 720,
-      fps: 30,
-      codec: 'h264',
-      reason: null,
-    },
-    disk: { present: true, free_bytes: 1e12, total_bytes: 2e12, minutes_left: 400 },
-    gates: [],
-    faults: [],
-    encoder_restarts: 0,
-    disk_errors: 0,
-    ...change,
-  };
-}
-
-function node(camera_id: string, change: Partial<NodeStatus> = {}, available = true): RigNode {
-  const status: NodeStatus = {
-    v: 1,
-    rig: 'demo',
-    camera_id,
-    position: 'center',
-    software_version: '0.1.0',
-    boot_id: 'boot',
-    at: AT,
-    uptime_sec: 1,
-    level: 'ok',
-    warnings: [],
-    services: {},
-    recorder: recorder(),
-    sync: null,
-    offload: [],
-    ...change,
-  };
-  return { camera_id, position: 'center', available, status };
-}
 
 function view(nodes: RigNode[], change: Partial<RigView> = {}): RigView {
   return { rig: 'demo', session: null, nodes, disagreements: [], ...change };
@@ -76,8 +27,8 @@ const session = (state: 'preparing' | 'recording' | 'stopped'): RigView['session
   updated_at: AT,
 });
 
-const recording = (duration_sec: number): Recorder =>
-  recorder({
+const recording = (duration_sec: number, sinceStartSec = duration_sec): RecorderState =>
+  recorderState({
     state: 'recording',
     session_uid: UID,
     recording: {
@@ -85,7 +36,7 @@ const recording = (duration_sec: number): Recorder =>
       session_id: 'Final',
       part: 1,
       file: 'recordings/Final',
-      start_at: AT,
+      start_at: new Date(Date.parse(AT) - sinceStartSec * 1000).toISOString(),
       duration_sec,
       frames: 30,
       dropped_frames: 0,
@@ -123,7 +74,7 @@ t.test('cameras that nobody has seen', (t) => {
 
 t.test('a rig at rest', (t) => {
   const tight = node('CAM_R', {
-    recorder: recorder({ disk: { present: true, free_bytes: 1, total_bytes: 2, minutes_left: 90 } }),
+    recorder: recorderState({ disk: { present: true, free_bytes: 1, total_bytes: 2, minutes_left: 90 } }),
   });
   t.match(
     summarize(view([node('CAM_L'), node('CAM_C'), tight])),
@@ -132,12 +83,12 @@ t.test('a rig at rest', (t) => {
       tone: 'calm',
       action: 'start',
       detail: 'All 3 cameras',
-      lasts: { minutes: 90, camera: 'CAM_R' },
+      lasts: { minutes: 90, camera: 'CAM_R', ends: 'disk' },
     },
     'all can record; the fullest disk counts',
   );
   const blocked = node('CAM_R', {
-    recorder: recorder({ gates: [{ gate: 'disk', level: 'hard', reason: 'full' }] }),
+    recorder: recorderState({ gates: [{ gate: 'disk', level: 'hard', reason: 'full' }] }),
     warnings: [{ service: 'recorder', code: 'gate_disk', message: 'full' }],
   });
   const some = summarize(view([node('CAM_L'), blocked]));
@@ -148,7 +99,7 @@ t.test('a rig at rest', (t) => {
     summarize(
       view([
         node('CAM_L', {
-          recorder: recorder({
+          recorder: recorderState({
             disk: { present: false, free_bytes: null, total_bytes: null, minutes_left: null },
           }),
         }),
@@ -200,10 +151,13 @@ t.test('a rig that records', (t) => {
 });
 
 t.test('a camera that is there and does not record while others do is a fault', (t) => {
-  const of = (state: Recorder['state'], others = 12, change: Partial<RigView> = {}) =>
+  const of = (state: RecorderState['state'], others = 12, change: Partial<RigView> = {}) =>
     summarize(
       view(
-        [node('CAM_L', { recorder: recording(others) }), node('CAM_C', { recorder: recorder({ state }) })],
+        [
+          node('CAM_L', { recorder: recording(others) }),
+          node('CAM_C', { recorder: recorderState({ state }) }),
+        ],
         {
           session: session('recording'),
           ...change,
@@ -217,6 +171,16 @@ t.test('a camera that is there and does not record while others do is a fault', 
   t.match(of('idle', 12, { session: null }).problems, [{ text: 'is not recording' }]);
   t.match(of('preparing').problems, [{ tone: 'fault', text: 'is not recording: starting again' }]);
   t.match(of('preparing', 0.5).problems, [{ text: 'is not recording yet: starting' }], 'at a start');
+  t.match(
+    summarize(
+      view([
+        node('CAM_L', { recorder: recording(15.5, 0.5) }),
+        node('CAM_C', { recorder: recorderState({ state: 'preparing' }) }),
+      ]),
+    ).problems,
+    [{ text: 'is not recording yet: starting' }],
+    'what was kept before the start does not count',
+  );
   t.same(of('idle', 12, { session: session('stopped') }).problems, [], 'one ends before the other');
   t.same(summarize(view([node('CAM_L', { recorder: recording(1) })])).problems, []);
   t.match(
@@ -246,7 +210,7 @@ t.test('a rig of one camera', (t) => {
 });
 
 t.test('between the states', (t) => {
-  t.match(summarize(view([node('CAM_L', { recorder: recorder({ state: 'preparing' }) })])), {
+  t.match(summarize(view([node('CAM_L', { recorder: recorderState({ state: 'preparing' }) })])), {
     phase: 'preparing',
     action: null,
   });
@@ -267,29 +231,41 @@ t.test('between the states', (t) => {
 });
 
 t.test('a clock that is off is said', (t) => {
-  const sync: NodeStatus['sync'] = {
-    v: 1,
-    online: true,
-    run_id: 'run',
-    at: AT,
-    role: 'follower',
-    master: 'CAM_C',
-    boot_id: 'boot',
-    clock: {
-      source: 'same_kernel',
-      offset_ms: -37.21,
-      bound_ms: 1,
-      ci95_ms: 1,
-      confidence: 1,
-      stratum: 9,
-      last_sync: AT,
-    },
-    local_time: AT,
-    master_time: AT,
-  };
+  const sync = syncState({}, { source: 'same_kernel', offset_ms: -37.21 });
   t.match(summarize(view([node('CAM_L', { sync })])), {
     tone: 'warning',
     problems: [{ tone: 'warning', camera: 'CAM_L', text: 'its clock is off by -37.2 ms' }],
   });
+  t.end();
+});
+
+t.test('what sync-agent warns of comes with what it means', (t) => {
+  const warnings = [
+    { service: 'sync-agent', code: 'clock_stepped', message: 'the clock was set by 2.0 s' },
+  ] as const;
+  t.match(summarize(view([node('CAM_L', { warnings: [...warnings] })])).problems, [
+    { tone: 'warning', camera: 'CAM_L', text: 'the clock was set by 2.0 s', remedy: /unharmed/ },
+  ]);
+  t.end();
+});
+
+t.test('a clock that nobody has set is said', (t) => {
+  const chrony = { state: 'running', reference: null, stratum: 0, reason: null } as const;
+  const nothing = { offset_ms: null, bound_ms: null, frequency_ppm: null, last_update: null };
+  const sync = syncState({
+    role: 'master',
+    chrony: { ...chrony, ...nothing },
+    local_time: '1970-01-01T00:01:00.000000Z',
+  });
+  t.match(summarize(view([node('CAM_C', { sync })])).problems, [
+    { tone: 'warning', camera: 'CAM_C', text: 'does not know what time it is', remedy: /phone/ },
+  ]);
+  t.end();
+});
+
+t.test('a rig that is armed is ready, and says so', (t) => {
+  const armed = node('CAM_L', { recorder: recorderState({ state: 'armed', armed_until: AT }) });
+  t.match(summarize(view([armed])), { phase: 'ready', action: 'start', detail: 'The one camera, armed' });
+  t.match(summarize(view([armed, node('CAM_C')])), { detail: 'All 2 cameras, 1 armed' });
   t.end();
 });

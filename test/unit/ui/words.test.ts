@@ -1,5 +1,6 @@
 import t from 'tap';
 import { SessionId } from '#contracts/ids.ts';
+import { lightWords } from '../../../ui/dashboard/light-words.ts';
 import { savedAs, sessionName } from '../../../ui/dashboard/session-name.ts';
 import { troubleOf } from '../../../ui/dashboard/trouble-words.ts';
 import {
@@ -10,6 +11,8 @@ import {
   figure,
   lengthText,
   minutesText,
+  profileText,
+  signed,
   UNKNOWN,
 } from '../../../ui/live/format.ts';
 import { path } from '../../../ui/live/http.ts';
@@ -30,15 +33,24 @@ t.test('numbers and times as people read them', (t) => {
   t.same([0, 999, 1500, 12_345_678, 812e9].map(bytesText), ['0 B', '999 B', '1.5 kB', '12.3 MB', '812 GB']);
   t.same([figure(29.97, 1), figure(3, 0, 'px')], ['30.0', '3 px']);
   t.same(
+    [-37.214, -0.0004, 0, 1.5].map((value) => signed(value, 2, 'ms')),
+    ['−37.21 ms', '+0.00 ms', '+0.00 ms', '+1.50 ms'],
+  );
+  t.same(
     [count(1, 'camera'), count(0, 'camera'), count(2, 'match', 'matches')],
     ['1 camera', '0 cameras', '2 matches'],
   );
   for (const unknown of [null, undefined, Number.NaN])
     t.same(
-      [clockTime, durationText, minutesText, figure].map((words) => words(unknown)),
-      Array(4).fill(UNKNOWN),
+      [clockTime, durationText, minutesText, figure, signed].map((words) => words(unknown)),
+      Array(5).fill(UNKNOWN),
     );
   t.equal(bytesText(null), UNKNOWN);
+  t.same(['h265 3840x2160@30', 'mjpeg 1280x720@29.97', 'auto'].map(profileText), [
+    'H.265 3840×2160, 30 fps',
+    'MJPEG 1280×720, 29.97 fps',
+    'auto',
+  ]);
   t.end();
 });
 
@@ -66,7 +78,19 @@ t.test('troubles come without addresses', (t) => {
     troubleOf({ code: 'preview_unavailable', message: `the recorder does not answer: ${refused}` }),
     'Its recorder does not answer',
   );
+  const busy = 'the processors are busy (93 %): the recording comes first';
+  t.equal(troubleOf({ code: 'preview_unavailable', message: busy }), 'Too busy for pictures');
   t.equal(troubleOf({ code: 'preview_unavailable', message: 'no picture yet' }), 'no picture yet');
+  t.end();
+});
+
+t.test('the traffic light never hides whether the rig records', (t) => {
+  t.equal(lightWords({ light: 'recording', recording: true }), 'Recording');
+  t.equal(lightWords({ light: 'ok', recording: false }), 'Ready');
+  for (const light of ['warning', 'fault'] as const) {
+    t.match(lightWords({ light, recording: true }), /^Recording, /);
+    t.match(lightWords({ light, recording: false }), /^Not recording, /);
+  }
   t.end();
 });
 

@@ -1,15 +1,18 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { panelPicture } from './panel-picture.ts';
 import { protocolsPage } from './protocols.ts';
 import { jsonSchemas } from './schemas.ts';
 
 const SCHEMA_FOLDER = 'docs/schemas';
 const PROTOCOLS_PAGE = 'docs/protocols.md';
+const PANEL_PICTURE = 'docs/pictures/button-and-light.svg';
 
 /** All generated documents: path from the root, and text. */
 async function generatedDocuments(): Promise<Map<string, string>> {
   const documents = new Map<string, string>();
   for (const [name, schema] of jsonSchemas())
     documents.set(`${SCHEMA_FOLDER}/${name}.json`, `${JSON.stringify(schema, null, 2)}\n`);
+  documents.set(PANEL_PICTURE, panelPicture());
   return documents.set(PROTOCOLS_PAGE, await protocolsPage());
 }
 

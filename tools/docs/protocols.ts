@@ -218,6 +218,7 @@ ${table(
     ['Manifest 1.0', schemaLink('manifest')],
     ['Manifest as Touchline writes it', schemaLink('manifest-touchline')],
     ['One row of a timeline', schemaLink('timeline-row')],
+    ['One moment, a line of `marks.jsonl`', schemaLink('mark')],
     ['Journal of a file that is being written', schemaLink('journal')],
     ['Configuration of a node', schemaLink('node-config')],
     ['Configuration of the central server', schemaLink('server-config')],

@@ -15,7 +15,9 @@ import {
 } from '#contracts/http-central.ts';
 import { RecordingList, RigView } from '#contracts/http-node.ts';
 import { Journal, Manifest, TimelineRow, TouchlineManifest } from '#contracts/manifest.ts';
+import { Mark } from '#contracts/moments.ts';
 import { NodeConfig } from '#contracts/node-config.ts';
+import { FeedRelease, InstalledRelease, ReleaseManifest } from '#contracts/release.ts';
 import { ServerConfig } from '#contracts/server-config.ts';
 import { RigSession } from '#contracts/session.ts';
 import {
@@ -52,6 +54,7 @@ const SCHEMAS: [name: string, schema: z.ZodType, direction: Direction][] = [
   ['manifest', Manifest, 'output'],
   ['manifest-touchline', TouchlineManifest, 'output'],
   ['timeline-row', TimelineRow, 'output'],
+  ['mark', Mark, 'output'],
   ['journal', Journal, 'output'],
   ['availability', Availability, 'output'],
   ['node-status', NodeStatus, 'output'],
@@ -72,6 +75,9 @@ const SCHEMAS: [name: string, schema: z.ZodType, direction: Direction][] = [
   ['problem', Problem, 'output'],
   ['node-config', NodeConfig, 'input'],
   ['server-config', ServerConfig, 'input'],
+  ['release-manifest', ReleaseManifest, 'output'],
+  ['release-installed', InstalledRelease, 'output'],
+  ['release-feed', FeedRelease.describe('What is read of a release in a feed'), 'input'],
   ['http-rig-view', RigView, 'output'],
   ['http-recording-list', RecordingList, 'output'],
   ['http-upload-fields', UploadFields, 'input'],

@@ -7,15 +7,14 @@ import { type LabResult, runLab } from './machine/lab.ts';
 import { judgeDisk } from './recordings/judge.ts';
 
 /**
- * Video from the kernel: its virtual HDMI source at 3840x2160 and 30 fps through V4L2, raw; the same source as a whole node records it; and its
- * virtual media pipeline through libcamera. Encoding 4K in software is beyond a guest's one processor: the node records the same source at
- * 1280x720, a film that plays, with every frame that is missing noted.
+ * Video from the kernel, 3840x2160 at 30 fps: its virtual HDMI source through V4L2, raw, then as a whole node records it; and its virtual media
+ * pipeline through libcamera. The guest's clock stands still while it computes, so that encoding 4K in software loses no frame: how fast a
+ * machine encodes is not shown here.
  */
 
-const RAW_FPS = 30;
-const RECORDED = { width: 1280, height: 720, fps: 30 } as const;
-const RECORD_SEC = 4;
-const JOB_MS = 180_000;
+const CAMERA = { width: 3840, height: 2160, fps: 30 } as const;
+const RECORD_SEC = 3;
+const JOB_MS = 900_000;
 const LIBCAMERA_FRAMES = 30;
 const FPS_TOLERANCE = 0.05;
 
@@ -29,7 +28,7 @@ const CONFIG = {
   storage: { path: '/mnt/recordings' },
   state_dir: '/mnt/state/touchline',
   runtime_dir: '/run/touchline',
-  camera: { source: 'v4l2', device: '/dev/video0', ...RECORDED, codec: 'h264', bitrate_mbps: 2 },
+  camera: { source: 'v4l2', device: '/dev/video0', ...CAMERA, codec: 'h264', bitrate_mbps: 20 },
   recording: { expected_duration_min: 1 },
   log_level: 'info',
 };
@@ -51,7 +50,8 @@ await runLab('camera', 1, async ({ machine }): Promise<LabResult> => {
     job: 'camera.sh',
     share,
     disks,
-    memMib: 1536,
+    memMib: 3072,
+    time: 'virtual',
     variables: { TASK: 'film', SECONDS: String(RECORD_SEC), CONFIG: '/host/node.yml' },
   });
   try {
@@ -69,7 +69,7 @@ await runLab('camera', 1, async ({ machine }): Promise<LabResult> => {
   const exposed = first && last ? last.sequence - first.sequence : 0;
   // By the source's own count: a frame that nobody took is no other beat.
   const rawFps = first && last && exposed > 0 ? exposed / (last.stampSec - first.stampSec) : 0;
-  if (Math.abs(rawFps - RAW_FPS) > FPS_TOLERANCE * RAW_FPS)
+  if (Math.abs(rawFps - CAMERA.fps) > FPS_TOLERANCE * CAMERA.fps)
     failures.push(`raw frames came at ${rawFps.toFixed(2)} fps`);
   const libcamera = guest.lines.filter((line) => line.startsWith('LIBCAMERA')).length;
   if (libcamera < LIBCAMERA_FRAMES) failures.push(`libcamera delivered ${libcamera} frames`);
@@ -83,13 +83,13 @@ await runLab('camera', 1, async ({ machine }): Promise<LabResult> => {
   if (damage !== undefined) failures.push(`the file system is not clean: ${damage}`);
   const out = join(folder, 'out');
   await copyOut(disks[0], out);
-  const { files, faults } = await judgeDisk(out, seen?.fps ?? RECORDED.fps, 'without');
+  const { files, faults } = await judgeDisk(out, seen?.fps ?? CAMERA.fps, 'without');
   failures.push(...faults);
   for (const { path, unplayable, wrong } of files)
     failures.push(...wrong, ...(unplayable === undefined ? [] : [`${path} does not play: ${unplayable}`]));
   const manifests = files.flatMap(({ manifest }) => manifest ?? []);
   const sizes = manifests.map(({ video }) => `${video.resolution.width}x${video.resolution.height}`);
-  if (!sizes.includes(`${RECORDED.width}x${RECORDED.height}`))
+  if (!sizes.includes(`${CAMERA.width}x${CAMERA.height}`))
     failures.push(`the node recorded ${sizes.join(', ') || 'nothing'}`);
   return {
     figures: {

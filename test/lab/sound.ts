@@ -55,6 +55,7 @@ await runLab('sound', 1, async ({ machine }): Promise<LabResult> => {
     job: 'sound.sh',
     share,
     disks,
+    time: 'virtual',
     variables: { TASK: 'film', SECONDS: String(RECORD_SEC), CONFIG: '/host/node.yml' },
   });
   try {

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { systemClock } from '#ports/clock/system-clock.ts';
 import type { Kernel } from './kernel.ts';
 import type { Network } from './network.ts';
-import { watchStarvation } from './starvation.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const clock = systemClock();
@@ -13,6 +12,7 @@ const READY_MS = 60_000;
 const POWER_OFF_MS = 20_000;
 /** Shown when something else was awaited than what came. */
 const LAST_LINES = 25;
+const TICK = /^LAB-TICK (\d+\.\d+)$/;
 
 /** What all guests of a lab share. */
 export interface Machine {
@@ -37,6 +37,8 @@ export interface GuestOptions {
    * short of processor, however busy the host is; it takes as long as its programs compute. Nothing outside can be timed against it.
    */
   readonly time?: 'host' | 'virtual';
+  /** How often it says what its clock shows, milliseconds; it does not when left out. */
+  readonly tickMs?: number;
   /** Files that are its disks: /dev/ubda, /dev/ubdb, … */
   readonly disks?: readonly string[];
   readonly network?: Network;
@@ -44,26 +46,22 @@ export interface GuestOptions {
   readonly taps?: readonly string[];
 }
 
-/** When the power was cut, wall clock of the host in microseconds: not before `fromUs`, done by `untilUs`. */
-export interface PowerCut {
-  readonly fromUs: number;
-  readonly untilUs: number;
-  /** How long the machine waited for a processor of the host in the two seconds before. */
-  readonly waitedMs: number;
-}
-
 export interface Guest {
   readonly name: string;
-  /** All lines so far. */
+  /** All lines so far but its ticks. */
   readonly lines: readonly string[];
+  /** Its wall clock at its last tick, microseconds; undefined before the first. */
+  readonly tickUs: number | undefined;
   /** Called with each line from now on, and the host's wall clock when it came. */
   onLine(listener: (line: string, atUs: number) => void): void;
   /** The first line, also of those that came already, for which `pick` is not undefined. Rejects after `timeoutMs`, or when the guest ends. */
   until<T>(what: string, timeoutMs: number, pick: (line: string) => T | undefined): Promise<T>;
   /** Waits for the end of the job and of the machine. Rejects unless the job ended with 0. */
   done(timeoutMs: number): Promise<void>;
-  /** Ends the machine between two instructions. Safe when it has ended. */
-  cutPower(): Promise<PowerCut>;
+  /** Resolves at its first tick from that moment of its clock on. Rejects after `timeoutMs` of the host, or when the guest ends. */
+  reaches(momentUs: number, timeoutMs: number): Promise<void>;
+  /** Ends the machine between two instructions; what it said before has been heard then. Safe when it has ended. */
+  cutPower(): Promise<void>;
 }
 
 const running = new Set<ChildProcess>();
@@ -91,6 +89,7 @@ export async function boot(machine: Machine, options: GuestOptions): Promise<Gue
     ...(options.time === 'virtual' ? ['time-travel=inf-cpu'] : []),
     ...disks.map((file, index) => `ubd${String.fromCharCode(97 + index)}=${file}`),
     ...taps.map((tap, index) => `vec${index}:transport=tap,ifname=${tap}`),
+    ...(options.tickMs === undefined ? [] : [`lab.tick=${options.tickMs / 1000}`]),
     ...[`lab.name=${name}`, `lab.job=${options.job}`, `lab.share=${share}`],
     ...[`lab.product=${ROOT}`, `lab.modules=${machine.kernel.modules}`],
   ];
@@ -101,8 +100,8 @@ export async function boot(machine: Machine, options: GuestOptions): Promise<Gue
     env: { PATH: process.env.PATH, HOME: machine.folder, TMPDIR: machine.folder },
   });
   running.add(child);
-  const starvation = child.pid === undefined ? undefined : watchStarvation(child.pid);
   const lines: string[] = [];
+  let tickUs: number | undefined;
   const listeners = new Set<(line: string, atUs: number) => void>();
   for (const stream of [child.stdout, child.stderr]) {
     let rest = '';
@@ -111,7 +110,9 @@ export async function boot(machine: Machine, options: GuestOptions): Promise<Gue
       const parts = (rest + text).split(/\r*\n/);
       rest = parts.pop() ?? '';
       for (const line of parts) {
-        lines.push(line);
+        const tick = TICK.exec(line)?.[1];
+        if (tick === undefined) lines.push(line);
+        else tickUs = Math.round(Number(tick) * 1e6);
         for (const listener of listeners) listener(line, atUs);
       }
     });
@@ -121,7 +122,6 @@ export async function boot(machine: Machine, options: GuestOptions): Promise<Gue
     child.once('error', reject);
     child.once('close', () => {
       running.delete(child);
-      starvation?.stop();
       over = true;
       resolve();
     });
@@ -131,6 +131,9 @@ export async function boot(machine: Machine, options: GuestOptions): Promise<Gue
   const guest: Guest = {
     name,
     lines,
+    get tickUs() {
+      return tickUs;
+    },
     onLine: (listener) => void listeners.add(listener),
     async until(what, timeoutMs, pick) {
       for (const line of lines) {
@@ -170,12 +173,13 @@ export async function boot(machine: Machine, options: GuestOptions): Promise<Gue
       clearTimeout(timer);
       if (code !== '0') throw new Error(`${name}: its job ended with ${code}; ${lastLines()}`);
     },
+    async reaches(momentUs, timeoutMs) {
+      const reached = (): true | undefined => (tickUs !== undefined && tickUs >= momentUs ? true : undefined);
+      if (!reached()) await guest.until('its clock to go on', timeoutMs, reached);
+    },
     async cutPower() {
-      const waitedMs = starvation?.waitedMs() ?? 0;
-      const fromUs = clock.wallUs();
       if (!over) child.kill('SIGKILL');
       await ended;
-      return { fromUs, untilUs: clock.wallUs(), waitedMs };
     },
   };
   try {

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TouchlineError } from '#contracts/errors.ts';
 import { Journal } from '#contracts/manifest.ts';
@@ -16,15 +17,16 @@ import { createNode } from '../../../cli/node-process.ts';
 
 /**
  * A whole camera node in a guest, and somebody who uses it by REST. What happens is told in lines `LAB-SAY {json}` with the guest's
- * wall clock in `at_us`. `TASK` is `record`: start, then record until the power fails; `film`: record `SECONDS` and end; or `recover`: wait until what a power cut left is
- * finished, stop the session if the node rejoined it, end. With `LEAVE_BYTES` the disk is filled, once a recording runs, until that much is
- * free.
+ * wall clock in `at_us`. `TASK` is `record`: recover, make room, start, then record until the power fails; `film`: record `SECONDS` and end; or
+ * `recover`: wait until what a power cut left is finished, stop the session if the node rejoined it, end. With `LEAVE_BYTES` the disk is
+ * filled, once a recording runs, until that much is free.
  */
 
 const { TASK = 'record', CONFIG = '', LEAVE_BYTES, SECONDS = '5' } = process.env;
+const BALLAST = 'ballast';
 const POLL_MS = 150;
-/** What the file lacks of now is no more than what one fragment, its encoding and its way to the file take. */
-const CAUGHT_UP_MS = 600;
+/** Once it records, less of the machine is taken for looking at it. */
+const RECORDING_POLL_MS = 500;
 const START_PATIENCE_MS = 30_000;
 const STOP_PATIENCE_MS = 30_000;
 const clock = systemClock();
@@ -65,8 +67,6 @@ function user(config: NodeConfig): { before: Unit; after: Unit } {
   const control = new AbortController();
   const disk = localDisk(config.storage.path);
   let told: string | undefined;
-  let firstLocalUs: number | undefined;
-  let caughtUp: string | undefined;
   const faults = new Set<string>();
 
   const recorder = async (): Promise<RecorderState | undefined> => {
@@ -77,15 +77,8 @@ function user(config: NodeConfig): { before: Unit; after: Unit } {
     if (state && recording && recording.frames > 0) {
       if (told !== recording.file) {
         told = recording.file;
-        firstLocalUs = readFirst(await readText(disk, `${recording.file}.journal.json`));
-        say({ recording: recording.file, part: recording.part });
-      }
-      if (firstLocalUs !== undefined && caughtUp !== recording.file) {
-        const lagMs = (fromWireTime(state.at) - firstLocalUs) / 1000 - recording.duration_sec * 1000;
-        if (lagMs < CAUGHT_UP_MS) {
-          caughtUp = recording.file;
-          say({ caught_up: recording.file, lag_ms: lagMs });
-        }
+        const first_frame_us = readFirst(await readText(disk, `${recording.file}.journal.json`));
+        say({ recording: recording.file, part: recording.part, first_frame_us });
       }
     }
     for (const { code, message } of state?.faults ?? []) {
@@ -126,18 +119,20 @@ function user(config: NodeConfig): { before: Unit; after: Unit } {
     }
   };
 
-  const record = async (): Promise<void> => {
+  const record = async (left: readonly string[]): Promise<void> => {
+    await recover(left);
+    await disk.remove(BALLAST);
     await start();
     await until('a recording', START_PATIENCE_MS, (state) => (state?.recording?.frames ?? 0) > 0);
     if (LEAVE_BYTES !== undefined) {
       const { bavail, bsize } = statfsSync(config.storage.path);
       const size = Math.max(0, bavail * bsize - Number(LEAVE_BYTES));
-      execFileSync('fallocate', ['-l', String(size), `${config.storage.path}/ballast`]);
+      execFileSync('fallocate', ['-l', String(size), join(config.storage.path, BALLAST)]);
       say({ ballast: size });
     }
     for (;;) {
       await recorder();
-      await sleep(POLL_MS, undefined, { signal: control.signal });
+      await sleep(RECORDING_POLL_MS, undefined, { signal: control.signal });
     }
   };
 
@@ -149,7 +144,7 @@ function user(config: NodeConfig): { before: Unit; after: Unit } {
     });
     await client.stop({}, control.signal);
     await until('idle', STOP_PATIENCE_MS, (state) => state?.state === 'idle');
-    process.kill(process.pid, 'SIGTERM');
+    end();
   };
 
   const recover = async (left: readonly string[]): Promise<void> => {
@@ -171,8 +166,8 @@ function user(config: NodeConfig): { before: Unit; after: Unit } {
       return state?.state === 'idle' && session?.state !== 'recording' && (await journals(config)).size === 0;
     });
     say({ idle: true });
-    process.kill(process.pid, 'SIGTERM');
   };
+  const end = (): void => void process.kill(process.pid, 'SIGTERM');
 
   let left: string[] = [];
   let using = Promise.resolve();
@@ -185,7 +180,7 @@ function user(config: NodeConfig): { before: Unit; after: Unit } {
   const after: Unit = {
     async start() {
       say({ node: 'started' });
-      const tasks = { record, film, recover: () => recover(left) };
+      const tasks = { record: () => record(left), film, recover: () => recover(left).then(end) };
       using = tasks[TASK as keyof typeof tasks]().catch((error: unknown) => {
         if (control.signal.aborted) return;
         say({ failed: error instanceof Error ? error.message : String(error) });

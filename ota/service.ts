@@ -151,7 +151,7 @@ export function createUpdater(deps: UpdaterDeps): Unit {
 
   const holdHost = (): void => {
     if (!deps.hold) return;
-    if (!keepsHostAway(record, config, inWindow())) deps.hold.release();
+    if (!keepsHostAway(record, config, { inWindow: inWindow(), known: known !== null })) deps.hold.release();
     else if (!deps.hold.held) holdNow(deps.hold);
   };
   const holdNow = (hold: UpdateLock): void => {
@@ -180,7 +180,10 @@ export function createUpdater(deps: UpdaterDeps): Unit {
     const event: UpdateEvent = { kind: begun ? 'looked' : 'started' };
     begun ||= known !== null;
     if (known) await advance(event);
-    else publish();
+    else {
+      holdHost();
+      publish();
+    }
   };
 
   const publish = (): void => {

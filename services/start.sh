@@ -10,6 +10,9 @@ shift 3
 umask 0002
 if [ "$(id -u)" != 0 ] || grep -q '^CapEff:[[:space:]]*0*$' /proc/self/status; then exec "$@"; fi
 
+# The folder of the Supervisor's lock, which the engine makes for root alone; the Supervisor itself gives it this mode later.
+[ ! -d /tmp/balena ] || chmod 1777 /tmp/balena
+
 # SYS_ADMIN is nearly everything: only where the configuration asks for the one reading that needs it.
 if [ "$capabilities" = sys_admin ] && [ "${TOUCHLINE_SENSORS__DISK_CONDITION:-none}" != nvme ]; then capabilities=; fi
 

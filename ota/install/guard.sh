@@ -64,6 +64,14 @@ boot() {
       fi
     fi
   fi
+  # The installer was cut off while it laid the version anew that was there.
+  for old in "$root"/releases/.old-*; do
+    each=${old##*/.old-}
+    if whole ".old-$each" && ! whole "$each"; then
+      rm -rf "$root/releases/$each"
+      mv "$old" "$root/releases/$each"
+    fi
+  done
   whole "$(current)" && return 0
   say "$(current) is not whole on the disk; looking for another version"
   for each in $(find "$root/releases" -mindepth 1 -maxdepth 1 -type d ! -name '.*' -exec basename {} \; | sort -rV); do
@@ -80,8 +88,9 @@ boot() {
 check() {
   read_trial || return 0
   [ -z "$failed" ] && [ "$(current)" = "$new" ] || return 0
-  # Whoever records holds it: nothing is restarted under a recording.
-  if [ -e "$lock" ]; then
+  # Whoever records holds it: nothing is restarted under a recording. What somebody left who is gone holds nobody up, nor does the updater itself,
+  # which this is about.
+  if [ -e "$lock" ] && ! grep -q '"owner":"updater"' "$lock" && ! flock --nonblock "$lock" true; then
     say 'the update lock is held; looking again later'
     return 0
   fi

@@ -56,7 +56,11 @@ fi
 
 root=$dest/opt/touchline
 etc=$dest/etc
+lock=/run/touchline/updates.lock
 [ ! -s "$root/trial" ] || fail 'an update is on trial. Wait until it has ended, then type the same again.'
+# Whoever records holds it: the services are started again at the end.
+[ -n "$dest" ] || [ "$start" = no ] || [ ! -e "$lock" ] || flock --nonblock "$lock" true ||
+  fail 'this camera records, or is about to update. Stop the recording, then type the same again.'
 
 say "installing $version in $root/releases/$version …"
 mkdir -p "$root/releases" "$root/staging"

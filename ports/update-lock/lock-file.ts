@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   linkSync,
   openSync,
@@ -30,6 +31,7 @@ export type FileOutcome = { readonly held: HeldFile } | { readonly takenBy: Lock
 /** As whom the Supervisor makes its own lock files (docs/update-locking.md of balena-supervisor). */
 export const SUPERVISOR_UID = 65_534;
 const Content = z.object({ touchline: z.literal('update-lock'), owner: z.string(), reason: z.string() });
+const SHARED_MODE = 0o664;
 /** Always of this size, so that one write replaces it whole. */
 const CONTENT_BYTES = 512;
 const REASON_CHARACTERS_MAX = 100;
@@ -88,9 +90,11 @@ function create(path: string, holder: LockHolder, flock: Flock): FileOutcome | u
   const beside = `${path}.${process.pid}`;
   unless('ENOENT', () => unlinkSync(beside));
   const { O_RDWR, O_CREAT, O_EXCL } = constants;
-  const descriptor = openSync(beside, O_RDWR | O_CREAT | O_EXCL, 0o644);
+  const descriptor = openSync(beside, O_RDWR | O_CREAT | O_EXCL, SHARED_MODE);
   let linked = false;
   try {
+    // Whatever the umask: services of one node run as different users of one group, and take over what one of them left.
+    fchmodSync(descriptor, SHARED_MODE);
     write(descriptor, holder);
     flock(descriptor, 'exclusive');
     // Like O_EXCL: it fails where a file is.
@@ -103,9 +107,8 @@ function create(path: string, holder: LockHolder, flock: Flock): FileOutcome | u
 }
 
 function takeOver(path: string, holder: LockHolder, flock: Flock): FileOutcome | undefined {
-  const descriptor =
-    unless(['ENOENT', 'EACCES'], () => openSync(path, constants.O_RDWR)) ??
-    unless('ENOENT', () => openSync(path, constants.O_RDONLY));
+  const writable = unless(['ENOENT', 'EACCES'], () => openSync(path, constants.O_RDWR));
+  const descriptor = writable ?? unless('ENOENT', () => openSync(path, constants.O_RDONLY));
   if (descriptor === undefined) return undefined;
   let held = false;
   try {
@@ -114,7 +117,7 @@ function takeOver(path: string, holder: LockHolder, flock: Flock): FileOutcome |
     if (!locked || isSupervisors(text, stats)) return { takenBy: holderOf(text, stats) };
     // Whoever held it before may have removed it between our open and our flock.
     if (!isStillAt(path, descriptor)) return undefined;
-    const mine = parsed(text) !== undefined;
+    const mine = writable !== undefined && parsed(text) !== undefined;
     if (mine) write(descriptor, holder);
     held = true;
     return { held: { path, descriptor, mine } };

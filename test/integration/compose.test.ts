@@ -142,7 +142,7 @@ t.test('hardware is reached by few, and given back', async (t) => {
     t.same(program, ['node', `${name}.mjs`], `${name}: the service is what starts`);
     t.equal(
       user,
-      ['sync-agent', 'housekeeper', 'network-manager'].includes(name) ? 'root' : 'node',
+      ['sync-agent', 'housekeeper', 'network-manager', 'updater'].includes(name) ? 'root' : 'node',
       `${name}: user`,
     );
     const service = fleet[name];

@@ -1,4 +1,5 @@
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   cpSync,
   existsSync,
@@ -7,6 +8,7 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -97,7 +99,7 @@ t.test('the installer says what is wrong', (t: Test) => {
   t.end();
 });
 
-t.test('the guard undoes what does not prove itself, and nothing else', (t: Test) => {
+t.test('the guard undoes what does not prove itself, and nothing else', async (t: Test) => {
   const folder = t.testdir({});
   const root = join(folder, 'root');
   const trial = join(root, 'trial');
@@ -128,12 +130,31 @@ t.test('the guard undoes what does not prove itself, and nothing else', (t: Test
   t.match(readFileSync(trial, 'utf8'), /^failed it did not prove itself/m, 'and leaves word for the updater');
 
   begin();
-  writeFileSync(env.TOUCHLINE_UPDATE_LOCK, '');
+  const { TOUCHLINE_UPDATE_LOCK: lock } = env;
+  const held = async (owner: string): Promise<() => Promise<void>> => {
+    writeFileSync(lock, JSON.stringify({ touchline: 'update-lock', owner, reason: 'test' }));
+    const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; exec cat'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(holder.stdout, 'data');
+    return async () => {
+      holder.stdin.end();
+      await once(holder, 'exit');
+    };
+  };
+  const recorded = await held('recorder');
   for (let n = 0; n < 6; n++) t.match(guard('check'), { status: 0, said: /lock is held/ });
   t.equal(startable(root), '1.1.0', 'nothing is restarted under a recording');
-  spawnSync('rm', [env.TOUCHLINE_UPDATE_LOCK]);
-  for (let n = 0; n < 3; n++) t.match(guard('check'), { status: 0, said: '' });
-  t.match(guard('check'), { status: 0, said: /updater did not confirm it/ });
+  await recorded();
+  t.match(guard('check'), { status: 0, said: '' }, 'what a recorder left that died holds nobody up');
+  const hangs = await held('updater');
+  for (let n = 0; n < 2; n++) t.match(guard('check'), { status: 0, said: '' });
+  t.match(
+    guard('check'),
+    { status: 0, said: /updater did not confirm it/ },
+    'nor does an updater that hangs',
+  );
+  await hangs();
   t.equal(startable(root), '1.0.0');
   t.equal(readFileSync(join(folder, 'asked'), 'utf8'), 'restart touchline.target\n');
 
@@ -142,10 +163,12 @@ t.test('the guard undoes what does not prove itself, and nothing else', (t: Test
   writeFileSync(join(root, 'releases/1.1.0/release.json'), '');
   t.match(guard('boot'), { status: 0, said: /1.1.0 is not whole.*starting 1.0.0/s });
   t.equal(startable(root), '1.0.0', 'a version that lost its bytes is not started');
+  renameSync(join(root, 'releases/1.0.0'), join(root, 'releases/.old-1.0.0'));
+  t.match(guard('boot'), { status: 0 });
+  t.equal(startable(root), '1.0.0', 'what the installer had put aside when it was cut off comes back');
   writeFileSync(join(root, 'releases/1.0.0/release.json'), '');
   t.match(guard('boot'), { status: 1, said: /no version is whole.*install.sh/ });
   t.match(guard('frob'), { status: 2, said: /guard.sh boot/ });
-  t.end();
 });
 
 t.test('each service has a unit that may do little', (t: Test) => {

@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,7 +94,11 @@ for (const withHost of [true, false])
         const dying = holder(t, 'recorder', files);
         t.same(await dying.ask('take session Cup'), { kind: 'held' });
         await dying.kill();
-        t.ok(existsSync(files.own), 'its file stays');
+        t.equal(
+          statSync(files.own).mode & 0o777,
+          0o664,
+          'its file stays, for others of its group to take over',
+        );
         return fileUpdateLock({ owner: 'recorder', ...files });
       },
     });

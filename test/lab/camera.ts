@@ -4,6 +4,7 @@ import { bundle, shareWith } from './machine/bundle.ts';
 import { checkDisk, copyOut, makeDisk } from './machine/disk.ts';
 import { boot } from './machine/guest.ts';
 import { type LabResult, runLab } from './machine/lab.ts';
+import { loneNode } from './machine/lone-node.ts';
 import { judgeDisk } from './recordings/judge.ts';
 
 /**
@@ -18,20 +19,9 @@ const JOB_MS = 900_000;
 const LIBCAMERA_FRAMES = 30;
 const FPS_TOLERANCE = 0.05;
 
-const CONFIG = {
-  version: 1,
-  rig: 'lab',
-  camera_id: 'CAM_C',
-  position: 'center',
-  cameras: ['CAM_C'],
-  sync: { master: 'CAM_C' },
-  storage: { path: '/mnt/recordings' },
-  state_dir: '/mnt/state/touchline',
-  runtime_dir: '/run/touchline',
+const CONFIG = loneNode({
   camera: { source: 'v4l2', device: '/dev/video0', ...CAMERA, codec: 'h264', bitrate_mbps: 20 },
-  recording: { expected_duration_min: 1 },
-  log_level: 'info',
-};
+});
 
 interface Said {
   readonly camera?: { readonly width: number; readonly height: number; readonly fps: number };

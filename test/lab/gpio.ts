@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { bundle, shareWith } from './machine/bundle.ts';
 import { boot } from './machine/guest.ts';
 import { type LabOptions, type LabResult, runLab } from './machine/lab.ts';
+import { loneNode } from './machine/lone-node.ts';
 import { generator } from './machine/random.ts';
 
 /**
@@ -14,25 +15,13 @@ import { generator } from './machine/random.ts';
  */
 
 const PINS = join(import.meta.dirname, '../../overlays/pins.yml');
-const JOB_MS = 400_000;
+const JOB_MS = 1_200_000;
 const NODE_MIB = 1200;
 
-const CONFIG = {
-  version: 1,
-  rig: 'lab',
-  camera_id: 'CAM_C',
-  position: 'center',
-  cameras: ['CAM_C'],
-  sync: { master: 'CAM_C' },
+const CONFIG = loneNode({
   signals: { panel: 'gpio', beeper: 'gpio' },
   sensors: { battery: 'sysfs' },
-  storage: { path: '/mnt/recordings' },
-  state_dir: '/mnt/state/touchline',
-  runtime_dir: '/run/touchline',
-  camera: { source: 'test-pattern', width: 1280, height: 144, fps: 10, bitrate_mbps: 1 },
-  recording: { expected_duration_min: 1 },
-  log_level: 'info',
-};
+});
 
 const Pins = z.object({ pins: z.array(z.object({ line: z.string(), gpio: z.int() })) });
 const Told = z.object({

@@ -6,6 +6,7 @@ import { bundle, shareWith } from './machine/bundle.ts';
 import { checkDisk, copyOut, makeDisk } from './machine/disk.ts';
 import { boot, type Guest } from './machine/guest.ts';
 import { type LabOptions, type LabResult, runLab } from './machine/lab.ts';
+import { loneNode, SMALL_PICTURE } from './machine/lone-node.ts';
 import { between, generator } from './machine/random.ts';
 import { type Judged, judgeDisk } from './recordings/judge.ts';
 
@@ -20,7 +21,6 @@ const ROUNDS = 50;
 const AT_ONCE = 2;
 /** So many cuts, at most, one machine with its disks goes through before they are looked at. */
 const CUTS_OF_A_MACHINE = 10;
-const PICTURE = { width: 1280, height: 144, fps: 10, bitrate_mbps: 1 } as const;
 const DISK_MIB = 128;
 const STATE_MIB = 24;
 /** N4: at most this much video is lost end to end. */
@@ -35,21 +35,6 @@ const BROKEN_MAX = 2;
 /** Patience of the host. */
 const RECORDING_MS = 240_000;
 const RECOVERY_MS = 300_000;
-
-const CONFIG = {
-  version: 1,
-  rig: 'lab',
-  camera_id: 'CAM_C',
-  position: 'center',
-  cameras: ['CAM_C'],
-  sync: { master: 'CAM_C' },
-  storage: { path: '/mnt/recordings' },
-  state_dir: '/mnt/state/touchline',
-  runtime_dir: '/run/touchline',
-  camera: { source: 'test-pattern', ...PICTURE },
-  recording: { expected_duration_min: 1 },
-  log_level: 'info',
-};
 
 /** What is decided before a round, which is one start of the machine until its power fails. */
 interface Plan {
@@ -139,7 +124,7 @@ async function playChain(
     leave?: number,
   ): Promise<Guest> => {
     const share = await shareWith(join(folder, name), program);
-    writeFileSync(join(share, 'node.yml'), JSON.stringify(CONFIG));
+    writeFileSync(join(share, 'node.yml'), JSON.stringify(loneNode({})));
     const guest = await boot(machine, {
       name: `power-${name}`,
       job: 'node.sh',
@@ -205,7 +190,7 @@ async function playChain(
     }
     const out = join(folder, 'out');
     await copyOut(disks[0], out);
-    const { files, faults } = await judgeDisk(out, PICTURE.fps);
+    const { files, faults } = await judgeDisk(out, SMALL_PICTURE.fps);
     return { cuts, files, failures: [...failures, ...faults] };
   } catch (error) {
     for (const guest of guests.slice(-2)) log(`${guest.name}:\n${guest.lines.join('\n')}`);

@@ -9,6 +9,7 @@ import { bundle, shareWith } from './machine/bundle.ts';
 import { copyOut, makeDisk } from './machine/disk.ts';
 import { boot } from './machine/guest.ts';
 import { type LabResult, runLab } from './machine/lab.ts';
+import { loneNode, SMALL_PICTURE } from './machine/lone-node.ts';
 import { judgeDisk } from './recordings/judge.ts';
 
 /**
@@ -17,16 +18,11 @@ import { judgeDisk } from './recordings/judge.ts';
  */
 
 const RECORD_SEC = 5;
-const JOB_MS = 180_000;
+const JOB_MS = 600_000;
 /** What one machine says and hears of itself may differ by this: a frame, and what a busy host adds. */
 const OFF_MS_MAX = 60;
 
-const CONFIG = {
-  version: 1,
-  rig: 'lab',
-  camera_id: 'CAM_C',
-  position: 'center',
-  cameras: ['CAM_C'],
+const CONFIG = loneNode({
   sync: {
     master: 'CAM_C',
     // Time to open the card before the instant.
@@ -34,13 +30,7 @@ const CONFIG = {
     beep: { enabled: true, device: 'plughw:Loopback,0' },
   },
   audio: { enabled: true, device: 'plughw:Loopback,1' },
-  storage: { path: '/mnt/recordings' },
-  state_dir: '/mnt/state/touchline',
-  runtime_dir: '/run/touchline',
-  camera: { source: 'test-pattern', width: 1280, height: 144, fps: 20, bitrate_mbps: 1 },
-  recording: { expected_duration_min: 1 },
-  log_level: 'info',
-};
+});
 
 await runLab('sound', 1, async ({ machine }): Promise<LabResult> => {
   const { folder } = machine;
@@ -65,7 +55,7 @@ await runLab('sound', 1, async ({ machine }): Promise<LabResult> => {
   }
   const out = join(folder, 'out');
   await copyOut(disks[0], out);
-  const { files, faults } = await judgeDisk(out, CONFIG.camera.fps, 'with a clock');
+  const { files, faults } = await judgeDisk(out, SMALL_PICTURE.fps, 'with a clock');
   failures.push(...faults, ...files.flatMap(({ wrong }) => wrong));
   const [film] = files;
   if (!film?.manifest) throw new Error(`nothing was recorded; ${guest.lines.slice(-20).join('\n')}`);

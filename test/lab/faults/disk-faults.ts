@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { bundle, shareWith } from '../machine/bundle.ts';
 import { copyOut, makeDisk } from '../machine/disk.ts';
 import { boot, type Machine } from '../machine/guest.ts';
+import { loneNode, SMALL_PICTURE } from '../machine/lone-node.ts';
 import { run } from '../machine/run.ts';
 import { type Judged, judgeDisk } from '../recordings/judge.ts';
 import type { DiskStory } from './disk-node.ts';
 import { judgeSession, type Verdict } from './truth.ts';
 
-const PICTURE = { width: 1280, height: 144, fps: 15, bitrate_mbps: 1 } as const;
+const FPS = 15;
 const DISK_MIB = 64;
 const STATE_MIB = 24;
 const STORY_MS = 600_000;
@@ -54,8 +55,8 @@ const DISK_FAULTS: Readonly<Record<string, DiskFault>> = {
     losesAtMostSec: 60,
   },
   slow: {
-    hurt: reload('0 $SECTORS delay /dev/ubda 0 0 /dev/ubda 0 2500'),
-    heal: reload('0 $SECTORS delay /dev/ubda 0 0'),
+    hurt: reload('0 $SECTORS delay /dev/loop0 0 0 /dev/loop0 0 2500'),
+    heal: reload('0 $SECTORS delay /dev/loop0 0 0'),
     sec: 8,
     mapped: true,
     names: ['disk_too_slow'],
@@ -63,8 +64,8 @@ const DISK_FAULTS: Readonly<Record<string, DiskFault>> = {
     losesAtMostSec: 0.2,
   },
   flaky: {
-    hurt: reload('0 $SECTORS flakey /dev/ubda 0 0 3600 1 error_writes'),
-    heal: `${reload('0 $SECTORS delay /dev/ubda 0 0')} && ${MOUNT_AGAIN}`,
+    hurt: reload('0 $SECTORS flakey /dev/loop0 0 0 3600 1 error_writes'),
+    heal: `${reload('0 $SECTORS delay /dev/loop0 0 0')} && ${MOUNT_AGAIN}`,
     sec: 4,
     mapped: true,
     names: ['disk_failed', 'disk_missing'],
@@ -114,19 +115,7 @@ async function playOne(
   const share = await shareWith(join(folder, 'share'), program);
   writeFileSync(
     join(share, 'node.yml'),
-    JSON.stringify({
-      version: 1,
-      rig: 'lab',
-      camera_id: 'CAM_C',
-      position: 'center',
-      cameras: ['CAM_C'],
-      sync: { master: 'CAM_C' },
-      storage: { path: DISK_PATH },
-      state_dir: '/mnt/state/touchline',
-      runtime_dir: '/run/touchline',
-      camera: { source: 'test-pattern', ...PICTURE },
-      recording: { expected_duration_min: 1 },
-    }),
+    JSON.stringify(loneNode({ camera: { source: 'test-pattern', ...SMALL_PICTURE, fps: FPS } })),
   );
   writeFileSync(join(share, 'hurt.sh'), fault.hurt);
   writeFileSync(join(share, 'heal.sh'), fault.heal);
@@ -154,7 +143,7 @@ async function playOne(
     await run('e2fsck', ['-f', '-p', disks[0]], [0, 1]);
     const out = join(folder, 'out');
     await copyOut(disks[0], out);
-    const { files, faults } = await judgeDisk(out, PICTURE.fps);
+    const { files, faults } = await judgeDisk(out, FPS);
     const verdict = judgeSession(
       {
         id: name,
@@ -165,7 +154,7 @@ async function playOne(
         hits: [],
       },
       files,
-      PICTURE.fps,
+      FPS,
     );
     return outcomeOf(name, fault, story, verdict, files, faults);
   } finally {

@@ -39,7 +39,10 @@ export interface GuestOptions {
   readonly time?: 'host' | 'virtual';
   /** How often it says what its clock shows, milliseconds; it does not when left out. */
   readonly tickMs?: number;
-  /** Files that are its disks: /dev/ubda, /dev/ubdb, … */
+  /**
+   * Files that are its disks: /dev/loop0, /dev/loop1, … What it wrote and did not sync is in its memory, as in the cache of a disk, and gone when
+   * its power is cut.
+   */
   readonly disks?: readonly string[];
   readonly network?: Network;
   /** Taps of the network that are its interfaces vec0, vec1, … */
@@ -87,8 +90,8 @@ export async function boot(machine: Machine, options: GuestOptions): Promise<Gue
     ...['root=/dev/root', 'rootfstype=hostfs', `rootflags=${machine.root}`, 'ro', 'init=/lab/guest-init'],
     ...['con=null', 'con0=null,fd:1'],
     ...(options.time === 'virtual' ? ['time-travel=inf-cpu'] : []),
-    ...disks.map((file, index) => `ubd${String.fromCharCode(97 + index)}=${file}`),
     ...taps.map((tap, index) => `vec${index}:transport=tap,ifname=${tap}`),
+    ...(disks.length === 0 ? [] : [`lab.disks=${disks.join(',')}`]),
     ...(options.tickMs === undefined ? [] : [`lab.tick=${options.tickMs / 1000}`]),
     ...[`lab.name=${name}`, `lab.job=${options.job}`, `lab.share=${share}`],
     ...[`lab.product=${ROOT}`, `lab.modules=${machine.kernel.modules}`],

@@ -53,7 +53,7 @@ export const LABS = {
     figures: ['found_after_sec', 'conflict_named', 'goodbye_sec', 'vanished_sec'],
   },
   camera: {
-    about: 'raw video of 4K at 30 fps from V4L2, libcamera, and a node that records a V4L2 camera',
+    about: '4K at 30 fps from V4L2: raw, and as a node records it; libcamera',
     figures: ['raw_fps', 'libcamera_frames', 'recorded', 'recorded_frames', 'frames_lost'],
   },
   gpio: {
@@ -68,6 +68,10 @@ export const LABS = {
       'conformance_claims',
       'misread',
     ],
+  },
+  flashed: {
+    about: 'containers of a node look for their configuration on the disk that was flashed for it',
+    figures: ['containers_told', 'containers'],
   },
   containers: {
     about:

@@ -58,6 +58,15 @@ copy_config() {
   fi
 }
 
+# libcamera takes no device that udev does not know. The image has no rules, so that nothing else comes of it: the network is the host's.
+know_devices() {
+  [ -x /lib/systemd/systemd-udevd ] || return 0
+  /lib/systemd/systemd-udevd --daemon
+  udevadm trigger --subsystem-match=media --subsystem-match=video4linux --subsystem-match=dma_heap
+  udevadm settle --timeout=10
+  udevadm control --exit
+}
+
 with_rights() { [ "$(id -u)" = 0 ] && ! grep -q '^CapEff:[[:space:]]*0*$' /proc/self/status; }
 
 # What root's services write, the others of the group may change: they share the recordings and the sockets.
@@ -79,6 +88,8 @@ if [ -d "$shared" ]; then
 fi
 
 with_rights || exec "$@"
+
+know_devices || say 'udev does not tell of the cameras: those on the ribbon are not found'
 
 # The folder of the Supervisor's lock, which the engine makes for root alone; the Supervisor itself gives it this mode later.
 [ ! -d /tmp/balena ] || chmod 1777 /tmp/balena

@@ -10,7 +10,6 @@ import { runLab } from './machine/lab.ts';
  * node in a guest fills up, vanishes, becomes read-only, slow and flaky, while it records.
  */
 
-/** Of which CI runs this many in about seven minutes. */
 const ROUNDS = 200;
 const NODES = 2;
 

@@ -60,7 +60,7 @@ export function fleet(node: (typeof NODES)[number]): Stack {
       TOUCHLINE_CAMERAS: JSON.stringify(NODES.map((each) => each.camera)),
       TOUCHLINE_CAMERA__SOURCE: 'test-pattern',
       TOUCHLINE_CAMERA__SCENE: 'pitch',
-      // No Supervisor here: updates have a lab of their own.
+      // There is no Supervisor here.
       TOUCHLINE_UPDATES__CHANNEL: 'none',
       TOUCHLINE_BROKER__PORT: String(node.mqtt),
       TOUCHLINE_BROKER__PEERS: JSON.stringify(peers),

@@ -181,7 +181,7 @@ async function playChain(
       full = cut.diskFull;
       cuts.push(cut);
     }
-    const last = await start('end', 'recover', () => undefined);
+    const last = await start(`${firstRound}-end`, 'recover', () => undefined);
     await last.done(RECOVERY_MS);
     const failures: string[] = [];
     for (const disk of disks) {

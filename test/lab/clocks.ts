@@ -11,7 +11,7 @@ import { createNetwork, type Network } from './machine/network.ts';
 import { between, generator } from './machine/random.ts';
 
 /**
- * Three whole nodes in three kernels on one network, each with its own chronyd: one clock is 37 s ahead, another 2 s behind. They agree, a clock
+ * What keeps time on three nodes, in three kernels on one network, each with its own chronyd: one clock is 37 s ahead, another 2 s behind. They agree, a clock
  * is set by hand, the master dies. What each takes the rig's time to be is compared, at ticks that reach all at once, with the true time
  * that the host knows.
  */
@@ -29,13 +29,13 @@ const KNOWN_MS = 90_000;
 /** After the last node knows the time, what a busy start did to it has passed. */
 const SETTLE_MS = 15_000;
 /** Each stretch that is measured. */
-const QUIET_MS = 30_000;
+const QUIET_MS = 45_000;
 /** N22: what is promised. */
 const ERROR_MS_MAX = 5;
 /** The host has to know the time better than that. */
 const NOISE_MS_MAX = 2;
-/** In so many seconds at least. */
-const CLEAR_SHARE_MIN = 0.5;
+/** In so many seconds of each stretch at least; of a second in which ticks were late it does not know it. */
+const CLEAR_SECONDS_MIN = 10;
 
 type Log = Map<number, Told>;
 
@@ -171,10 +171,9 @@ function judge(run: {
       const seconds = NODES.filter(({ camera }) => camera !== MASTER).flatMap(({ camera }) =>
         secondsOff(camera, within(logs.get(camera) ?? new Map(), span), sentUs, reference),
       );
-      if (seconds.length === 0) {
-        failures.push(`${phase}: no node knew the time`);
-        return [phase, null];
-      }
+      if (seconds.length < CLEAR_SECONDS_MIN)
+        failures.push(`${phase}: there are ${seconds.length} seconds of which host and nodes knew the time`);
+      if (seconds.length === 0) return [phase, null];
       all.push(...seconds);
       const off = seconds.map(({ offMs }) => Math.abs(offMs));
       return [
@@ -201,9 +200,6 @@ function judge(run: {
       ];
     }),
   );
-  const clear = all.length / Object.values(phases).reduce((sum, span) => sum + expectedSeconds(span), 0);
-  if (clear < CLEAR_SHARE_MIN)
-    failures.push(`the host was too busy: it knew the time in ${Math.round(clear * 100)} % of all seconds`);
   const off = all.map(({ offMs }) => Math.abs(offMs));
   // What the ticks themselves are off by is no error of the nodes.
   const inside = (limit: (second: SecondOff) => number): number =>

@@ -3,16 +3,20 @@ import { createSocket } from 'node:dgram';
 import { NodeConfig } from '#contracts/node-config.ts';
 import { mqttBroker } from '#ports/broker/mqtt-broker.ts';
 import { systemClock } from '#ports/clock/system-clock.ts';
+import { localDisk } from '#ports/disk/local-disk.ts';
 import { nodeBus } from '#runtime/bus/node-bus.ts';
 import { group, type Unit } from '#runtime/lifecycle.ts';
+import type { Logger } from '#runtime/logger.ts';
 import { startService } from '#runtime/service-main.ts';
+import { createBroker } from '#services/broker/service.ts';
 import { watchRigClock } from '#services/recorder/rig-clock.ts';
-import { createNode } from '../../../cli/node-process.ts';
+import { clockParts } from '#services/sync-agent/clock-parts.ts';
+import { createSyncAgent } from '#services/sync-agent/service.ts';
 import type { Tick, Told } from '../clocks/said.ts';
 
 /**
- * A whole camera node in a guest that says, at every tick from the host, what it takes the rig's time to be: lines `LAB-SAY {json}`. A tick can ask it
- * to set its wall clock.
+ * What keeps time on a camera node, broker and sync-agent with its chronyd, in a guest that says, at every tick from the host, what a recorder there
+ * would take the rig's time to be: lines `LAB-SAY {json}`. A tick can ask it to set its wall clock.
  */
 
 const { CONFIG = '', TICK_PORT = '0' } = process.env;
@@ -22,8 +26,19 @@ function say(line: Told): void {
   process.stdout.write(`LAB-SAY ${JSON.stringify(line)}\n`);
 }
 
-function listener(config: NodeConfig, parts: Parameters<typeof createNode>[0]): Unit {
-  const log = parts.log.child({ service: 'lab' });
+function timekeeper(config: NodeConfig, log: Logger): Unit {
+  const agentLog = log.child({ service: 'sync-agent' });
+  const bus = nodeBus('sync-agent', { config, broker: mqttBroker(config.broker), clock, log: agentLog });
+  const state = localDisk(config.state_dir);
+  return group(
+    createBroker({ config, clock, log: log.child({ service: 'broker' }) }),
+    bus,
+    createSyncAgent({ config, clock, bus, log: agentLog, state, ...clockParts(config, clock) }),
+  );
+}
+
+function listener(config: NodeConfig, rootLog: Logger): Unit {
+  const log = rootLog.child({ service: 'lab' });
   const bus = nodeBus('updater', { config, broker: mqttBroker(config.broker), clock, log });
   let rig: ReturnType<typeof watchRigClock> | undefined;
   let steps = 0;
@@ -71,7 +86,7 @@ await startService(
     name: 'node',
     env: {},
     schema: NodeConfig,
-    create: (parts) => group(createNode(parts), listener(parts.config, parts)),
+    create: ({ config, log }) => group(timekeeper(config, log), listener(config, log)),
   },
   { config: CONFIG },
 );

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -39,7 +40,8 @@ async function collect(stream: CameraStream, seconds: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   stream.output.on('data', (chunk: Buffer) => chunks.push(chunk));
   const ended = new Promise((resolve) => stream.output.once('close', resolve));
-  await Promise.race([stream.firstFrameMonoUs, ended]);
+  // Not from its first frame on: an encoder on a busy machine may be seconds behind it.
+  await Promise.race([once(stream.output, 'data'), ended]);
   await Promise.race([delay(seconds * 1000), ended]);
   await stream.close();
   await ended;

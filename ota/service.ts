@@ -2,6 +2,7 @@ import type { CommandResult } from '#contracts/commands.ts';
 import { TouchlineError, type WireError } from '#contracts/errors.ts';
 import type { NodeConfig } from '#contracts/node-config.ts';
 import { toWireTime } from '#contracts/time.ts';
+import { keepsHostAway } from '#domain/updates/host-hold.ts';
 import {
   type Around,
   type Blocker,
@@ -20,7 +21,6 @@ import type { Bus } from '#runtime/bus/bus.ts';
 import type { Unit } from '#runtime/lifecycle.ts';
 import type { Logger } from '#runtime/logger.ts';
 import { createExecutor } from './executor.ts';
-import { keepsHostAway } from './host-hold.ts';
 import { keepRecord, loadRecord } from './kept-record.ts';
 import { createNeighbours } from './neighbours.ts';
 

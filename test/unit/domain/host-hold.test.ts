@@ -1,7 +1,7 @@
 import t from 'tap';
 import { NodeConfig } from '#contracts/node-config.ts';
+import { keepsHostAway } from '#domain/updates/host-hold.ts';
 import { NO_UPDATES } from '#domain/updates/machine.ts';
-import { keepsHostAway } from '../../../ota/host-hold.ts';
 
 const config = (updates: object): NodeConfig =>
   NodeConfig.parse({
